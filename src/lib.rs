@@ -1,1 +1,3 @@
 //! Keyrack.
+
+pub mod domain;

@@ -1,0 +1,94 @@
+//! One line of the audit log, and the chain that shows when lines were changed or taken out.
+
+use sha2::{Digest, Sha256};
+
+use super::time::Timestamp;
+use super::token::hex;
+
+/// What is written down of a deed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// The chain: an organization's id, or a person's for what concerns only their account.
+    pub chain: String,
+    /// Position in the chain, from 1 without gaps.
+    pub seq: i64,
+    /// When, by the database's clock.
+    pub at: Timestamp,
+    /// Who: a person's id, or `server`.
+    pub actor_id: String,
+    /// Their name then.
+    pub actor_name: String,
+    /// With what: `session ses_…`, `key BRTRKFsL`, `server`.
+    pub credential: String,
+    /// The deed: `key.created`, `member.role_changed` …
+    pub action: String,
+    /// What it was done to, by id.
+    pub object_id: String,
+    /// And by its name then.
+    pub object_name: String,
+    /// Before and after as JSON objects; empty where there is no such side.
+    pub before: String,
+    /// See `before`.
+    pub after: String,
+    /// The address it came from, or empty.
+    pub address: String,
+    /// `page`, `api`, `cli` or `server`.
+    pub via: String,
+    /// The request it was done by, or empty.
+    pub request_id: String,
+    /// The hash of the line before; empty for the first.
+    pub prev_hash: String,
+    /// SHA-256 over the line before and all fields of this one.
+    pub hash: String,
+}
+
+impl AuditEntry {
+    /// SHA-256 in hex over `prev_hash` and every other field but `hash`, each preceded by its length in bytes, so
+    /// that no two different lines give the same input.
+    #[must_use]
+    pub fn computed_hash(&self) -> String {
+        let (seq, at) = (self.seq.to_string(), self.at.as_micros().to_string());
+        let fields = [
+            &self.prev_hash,
+            &self.chain,
+            &seq,
+            &at,
+            &self.actor_id,
+            &self.actor_name,
+            &self.credential,
+            &self.action,
+            &self.object_id,
+            &self.object_name,
+            &self.before,
+            &self.after,
+            &self.address,
+            &self.via,
+            &self.request_id,
+        ];
+        let mut digest = Sha256::new();
+        for field in fields {
+            digest.update((field.len() as u64).to_be_bytes());
+            digest.update(field.as_bytes());
+        }
+        hex(&digest.finalize())
+    }
+}
+
+/// Checks a whole chain in order. `head` is the hash that the database keeps apart as the last one.
+///
+/// # Errors
+/// The first thing that is wrong, in words.
+pub fn verify_chain<'e>(entries: impl IntoIterator<Item = &'e AuditEntry>, head: &str) -> Result<u64, String> {
+    let (mut prev, mut count) = (String::new(), 0);
+    for entry in entries {
+        count += 1;
+        if entry.seq != count {
+            return Err(format!("line {count} is missing"));
+        }
+        if entry.prev_hash != prev || entry.hash != entry.computed_hash() {
+            return Err(format!("line {count} was changed"));
+        }
+        prev.clone_from(&entry.hash);
+    }
+    if prev == head { Ok(u64::try_from(count).unwrap_or(0)) } else { Err("the last lines are missing".to_owned()) }
+}

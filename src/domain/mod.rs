@@ -1,0 +1,13 @@
+//! The rules and words of Keyrack, without any I/O: no database, no clock, no randomness.
+//!
+//! Everything here is a value or a pure function of values, so all of it is tested without a server.
+
+pub mod audit;
+pub mod ids;
+pub mod key;
+pub mod names;
+pub mod org;
+pub mod policy;
+pub mod time;
+pub mod token;
+pub mod verdict;

@@ -1,0 +1,295 @@
+//! The rulebook: every permission and every limit, as pure functions that say why not.
+//!
+//! Each rule is asked twice: once to draw the button, once to do the deed. Which organization one is in is not a
+//! rule: queries are bound to it, and an outsider finds nothing.
+
+use thiserror::Error;
+
+use super::ids::UserId;
+use super::key::{ApiKey, Grace, KeyStatus};
+use super::org::{Plan, Role};
+use super::time::{Span, Timestamp};
+
+/// The one who asks, in one organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// The person, or the person a key acts as.
+    pub user: UserId,
+    /// Their role now, or less when they come with a key of smaller scope.
+    pub role: Role,
+    /// Whether they come with an API key instead of in person.
+    pub by_key: bool,
+}
+
+/// Why a deed is refused, in the words that the person reads.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Denied {
+    /// The role is too small.
+    #[error("Only {} may do this. Ask one of them.", roles_from(*.0))]
+    RoleTooLow(Role),
+    /// A builder at a colleague's key.
+    #[error("This key belongs to someone else. Ask an owner or admin.")]
+    NotYourKey,
+    /// Admins cannot act on owners.
+    #[error("Only an owner may change or remove an owner.")]
+    TargetIsOwner,
+    /// Nobody gives more than they have.
+    #[error("You cannot give a role above your own.")]
+    RoleAboveOwn,
+    /// Keys do not manage keys, ruling 13.
+    #[error("API keys cannot do this here. Sign in instead.")]
+    NotByKey,
+    /// There must always be one owner.
+    #[error("An organization needs an owner. Make someone else an owner first.")]
+    LastOwner,
+    /// The plan has no API keys.
+    #[error("API keys are not part of the {plan} plan.")]
+    PlanRequired {
+        /// The plan's name for people.
+        plan: String,
+    },
+    /// The plan's limit on active keys.
+    #[error("This organization has {max} of {max} active keys. Revoke one, or change the plan.")]
+    KeyLimit {
+        /// How many the plan allows.
+        max: u32,
+    },
+    /// The plan's limit on creations in an hour.
+    #[error("{max} keys were created in the last hour. The next one can be created at {} UTC.", next_at.time_of_day())]
+    CreationLimit {
+        /// How many the plan allows.
+        max: u32,
+        /// When the next is possible.
+        next_at: Timestamp,
+    },
+    /// Ruling 4: one old secret at a time.
+    #[error("The old secret still works. End it first, or rotate with no grace.")]
+    RotationRunning,
+    /// Nothing to do any more.
+    #[error("This key was already revoked.")]
+    AlreadyRevoked,
+    /// Nothing to rotate any more.
+    #[error("This key has expired. Create a new one.")]
+    KeyExpired,
+    /// There is no old secret to end.
+    #[error("No old secret is in use for this key.")]
+    NoOldSecret,
+}
+
+fn roles_from(role: Role) -> &'static str {
+    match role {
+        Role::Owner => "owners",
+        Role::Admin => "owners and admins",
+        Role::Builder => "members",
+    }
+}
+
+type Allowed = Result<(), Denied>;
+
+fn at_least(actor: &Actor, role: Role) -> Allowed {
+    if actor.role >= role { Ok(()) } else { Err(Denied::RoleTooLow(role)) }
+}
+
+fn own_or_admin(actor: &Actor, key: &ApiKey) -> Allowed {
+    match actor.role {
+        Role::Owner | Role::Admin => Ok(()),
+        Role::Builder if key.owner == actor.user => Ok(()),
+        Role::Builder => Err(Denied::NotYourKey),
+    }
+}
+
+/// Whether one sees everybody's keys (K11–K13); otherwise only one's own.
+#[must_use]
+pub fn sees_all_keys(actor: &Actor) -> bool {
+    match actor.role {
+        Role::Owner | Role::Admin => true,
+        Role::Builder => false,
+    }
+}
+
+/// May see this key at all.
+///
+/// # Errors
+/// Why not; callers answer as if the key did not exist.
+pub fn may_see_key(actor: &Actor, key: &ApiKey) -> Allowed {
+    own_or_admin(actor, key)
+}
+
+/// May change keys in any way: ruling 13.
+///
+/// # Errors
+/// Why not.
+pub fn may_manage_keys(actor: &Actor, keys_may_manage_keys: bool) -> Allowed {
+    if actor.by_key && !keys_may_manage_keys { Err(Denied::NotByKey) } else { Ok(()) }
+}
+
+/// May create a key in this plan: every member may, where the plan has keys.
+///
+/// # Errors
+/// Why not.
+pub fn may_create_key(plan: &Plan) -> Allowed {
+    if plan.api_keys { Ok(()) } else { Err(Denied::PlanRequired { plan: plan.name.clone() }) }
+}
+
+/// Whether there is room for one more active key.
+///
+/// # Errors
+/// Why not.
+pub fn room_for_another_key(plan: &Plan, active: u32) -> Allowed {
+    match plan.active_keys_max {
+        Some(max) if active >= max => Err(Denied::KeyLimit { max }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Since when creations count against the hourly limit.
+#[must_use]
+pub fn creation_window_start(now: Timestamp) -> Timestamp {
+    now.minus(Span::hours(1))
+}
+
+/// Whether one more key may be created within the rolling hour. `created` holds the times of the creations since
+/// `creation_window_start(now)`, in any order; settings see to it that a limit is at least 1.
+///
+/// # Errors
+/// Why not, with the moment at which the oldest of those that count leaves the window.
+pub fn creation_budget(plan: &Plan, created: &[Timestamp]) -> Allowed {
+    let Some(max) = plan.creations_per_hour else { return Ok(()) };
+    let mut times = created.to_vec();
+    times.sort_unstable_by(|a, b| b.cmp(a));
+    match times.get(max.saturating_sub(1) as usize) {
+        Some(oldest) => Err(Denied::CreationLimit { max, next_at: oldest.plus(Span::hours(1)) }),
+        None => Ok(()),
+    }
+}
+
+/// May rename a key or change its note.
+///
+/// # Errors
+/// Why not.
+pub fn may_edit_key(actor: &Actor, key: &ApiKey) -> Allowed {
+    own_or_admin(actor, key)
+}
+
+/// May rotate a key with this grace at `now` (ruling 4).
+///
+/// # Errors
+/// Why not.
+pub fn may_rotate_key(actor: &Actor, key: &ApiKey, grace: Grace, now: Timestamp) -> Allowed {
+    own_or_admin(actor, key)?;
+    match key.status(now) {
+        KeyStatus::Revoked => Err(Denied::AlreadyRevoked),
+        KeyStatus::Expired => Err(Denied::KeyExpired),
+        KeyStatus::Rotating if grace != Grace::Now => Err(Denied::RotationRunning),
+        // A resting key may have an old secret in grace behind its back.
+        KeyStatus::Paused if grace != Grace::Now && key.secret_in_grace(now).is_some() => Err(Denied::RotationRunning),
+        KeyStatus::Active | KeyStatus::Rotating | KeyStatus::Paused => Ok(()),
+    }
+}
+
+/// May end the old secret of a key at `now`.
+///
+/// # Errors
+/// Why not.
+pub fn may_finish_rotation(actor: &Actor, key: &ApiKey, now: Timestamp) -> Allowed {
+    own_or_admin(actor, key)?;
+    if key.revoked.is_some() {
+        return Err(Denied::AlreadyRevoked);
+    }
+    if key.secret_in_grace(now).is_none() { Err(Denied::NoOldSecret) } else { Ok(()) }
+}
+
+/// May revoke a key (K11–K14): owners and admins any, everybody their own.
+///
+/// # Errors
+/// Why not.
+pub fn may_revoke_key(actor: &Actor, key: &ApiKey) -> Allowed {
+    own_or_admin(actor, key)?;
+    if key.revoked.is_some() { Err(Denied::AlreadyRevoked) } else { Ok(()) }
+}
+
+/// May look at the list of members.
+///
+/// # Errors
+/// Why not.
+pub fn may_see_members(_actor: &Actor) -> Allowed {
+    Ok(())
+}
+
+/// May invite somebody with this role.
+///
+/// # Errors
+/// Why not.
+pub fn may_invite(actor: &Actor, role: Role) -> Allowed {
+    at_least(actor, Role::Admin)?;
+    if role > actor.role { Err(Denied::RoleAboveOwn) } else { Ok(()) }
+}
+
+/// May give the member with `current` role the role `new`; `owners` is how many owners there are.
+///
+/// # Errors
+/// Why not.
+pub fn may_change_role(actor: &Actor, current: Role, new: Role, owners: u32) -> Allowed {
+    at_least(actor, Role::Admin)?;
+    if current > actor.role {
+        return Err(Denied::TargetIsOwner);
+    }
+    if new > actor.role {
+        return Err(Denied::RoleAboveOwn);
+    }
+    if current == Role::Owner && new != Role::Owner && owners <= 1 { Err(Denied::LastOwner) } else { Ok(()) }
+}
+
+/// May remove a member, or leave when it is oneself.
+///
+/// # Errors
+/// Why not.
+pub fn may_remove_member(actor: &Actor, target: &UserId, current: Role, owners: u32) -> Allowed {
+    if target != &actor.user {
+        at_least(actor, Role::Admin)?;
+        if current > actor.role {
+            return Err(Denied::TargetIsOwner);
+        }
+    }
+    if current == Role::Owner && owners <= 1 { Err(Denied::LastOwner) } else { Ok(()) }
+}
+
+/// May make or rename profiles.
+///
+/// # Errors
+/// Why not.
+pub fn may_manage_profiles(actor: &Actor) -> Allowed {
+    at_least(actor, Role::Admin)
+}
+
+/// May rename the organization.
+///
+/// # Errors
+/// Why not.
+pub fn may_manage_organization(actor: &Actor) -> Allowed {
+    at_least(actor, Role::Owner)
+}
+
+/// May read and export the audit log.
+///
+/// # Errors
+/// Why not.
+pub fn may_read_audit(actor: &Actor) -> Allowed {
+    at_least(actor, Role::Admin)
+}
+
+/// May ask for another plan.
+///
+/// # Errors
+/// Why not.
+pub fn may_change_plan(actor: &Actor) -> Allowed {
+    at_least(actor, Role::Owner)
+}
+
+/// May do anything but look, apart from keys: an API key acts on keys at most.
+///
+/// # Errors
+/// Why not.
+pub fn in_person(actor: &Actor) -> Allowed {
+    if actor.by_key { Err(Denied::NotByKey) } else { Ok(()) }
+}

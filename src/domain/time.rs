@@ -1,0 +1,243 @@
+//! Instants and lengths of time: whole microseconds, so that both databases hold exactly the same value.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// An instant: microseconds since 1970-01-01T00:00:00Z. Shown and serialised as RFC 3339 in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// A length of time in microseconds, never negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span(i64);
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+
+impl Timestamp {
+    /// From microseconds since the epoch, as stored.
+    #[must_use]
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since the epoch, for storing.
+    #[must_use]
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// The instant `span` later, ending at the largest one there is.
+    #[must_use]
+    pub const fn plus(self, span: Span) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+
+    /// The instant `span` earlier.
+    #[must_use]
+    pub const fn minus(self, span: Span) -> Self {
+        Self(self.0.saturating_sub(span.0))
+    }
+
+    /// How long after `earlier` this is; nothing if it is before.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Span {
+        Span(self.0.saturating_sub(earlier.0).max(0))
+    }
+
+    /// Parses RFC 3339 (`2026-11-21T14:00:00Z`) or a plain date, which means its last moment in UTC.
+    ///
+    /// # Errors
+    /// A sentence for the person who typed it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if let Ok(date) = text.parse::<jiff::civil::Date>()
+            && text.len() == 10
+        {
+            return date
+                .at(23, 59, 59, 0)
+                .to_zoned(jiff::tz::TimeZone::UTC)
+                .map(|zoned| Self(zoned.timestamp().as_microsecond()))
+                .map_err(|_| format!("{text} is not a date."));
+        }
+        text.parse::<jiff::Timestamp>()
+            .map(|stamp| Self(stamp.as_microsecond()))
+            .map_err(|_| "Write a date like 2027-02-19 or a time like 2027-02-19T12:00:00Z.".to_owned())
+    }
+
+    fn civil(self) -> jiff::civil::DateTime {
+        let stamp = jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        stamp.to_zoned(jiff::tz::TimeZone::UTC).datetime()
+    }
+
+    /// For people, exact: `22 Nov 2026 14:05 UTC`.
+    #[must_use]
+    pub fn human(self) -> String {
+        self.civil().strftime("%-d %b %Y %H:%M UTC").to_string()
+    }
+
+    /// For people, the day: `22 Nov 2026`.
+    #[must_use]
+    pub fn day(self) -> String {
+        self.civil().strftime("%-d %b %Y").to_string()
+    }
+
+    /// For people, the time of day: `14:05`.
+    #[must_use]
+    pub fn time_of_day(self) -> String {
+        self.civil().strftime("%H:%M").to_string()
+    }
+
+    /// The calendar day as `2026-11-22`, in UTC.
+    #[must_use]
+    pub fn iso_day(self) -> String {
+        self.civil().strftime("%Y-%m-%d").to_string()
+    }
+
+    /// `5 min ago`, `2 h ago`, or the day when it is longer ago than a week.
+    #[must_use]
+    pub fn ago(self, now: Self) -> String {
+        match now.since(self).as_seconds() {
+            0..60 => "Just now".to_owned(),
+            seconds @ 60..3600 => format!("{} min ago", seconds / 60),
+            seconds @ 3600..86_400 => format!("{} h ago", seconds / 3600),
+            seconds @ 86_400..604_800 => match seconds / 86_400 {
+                1 => "Yesterday".to_owned(),
+                days => format!("{days} days ago"),
+            },
+            _ => self.day(),
+        }
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stamp = jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        write!(f, "{stamp}")
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+impl Span {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+
+    /// From whole seconds.
+    #[must_use]
+    pub const fn seconds(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(MICROS_PER_SECOND))
+    }
+
+    /// From whole minutes.
+    #[must_use]
+    pub const fn minutes(minutes: i64) -> Self {
+        Self::seconds(minutes.saturating_mul(60))
+    }
+
+    /// From whole hours.
+    #[must_use]
+    pub const fn hours(hours: i64) -> Self {
+        Self::minutes(hours.saturating_mul(60))
+    }
+
+    /// From days of 24 hours.
+    #[must_use]
+    pub const fn days(days: i64) -> Self {
+        Self::hours(days.saturating_mul(24))
+    }
+
+    /// Whole seconds, rounded down.
+    #[must_use]
+    pub const fn as_seconds(self) -> i64 {
+        self.0 / MICROS_PER_SECOND
+    }
+
+    /// Whole seconds, rounded up: what `Retry-After` needs, so that it is never too early.
+    #[must_use]
+    pub const fn as_seconds_up(self) -> i64 {
+        (self.0 + MICROS_PER_SECOND - 1) / MICROS_PER_SECOND
+    }
+
+    /// For people: `21 h 10 min`, `3 days`, `40 s`.
+    #[must_use]
+    pub fn human(self) -> String {
+        let seconds = self.as_seconds();
+        let (days, hours, minutes) = (seconds / 86_400, seconds / 3600, seconds / 60);
+        match (days, hours, minutes) {
+            (0, 0, 0) => format!("{seconds} s"),
+            (0, 0, _) => format!("{minutes} min"),
+            (0, _, _) if minutes % 60 == 0 => format!("{hours} h"),
+            (0, _, _) => format!("{hours} h {} min", minutes % 60),
+            (1, _, _) => "1 day".to_owned(),
+            _ => format!("{days} days"),
+        }
+    }
+}
+
+/// Parses `90d`, `24h`, `30m`, `45s` or `1y` (365 days).
+///
+/// # Errors
+/// A sentence for the person who typed it.
+pub fn parse_duration(text: &str) -> Result<Span, String> {
+    let text = text.trim();
+    let wrong = || format!("“{text}” is not a length of time. Write it like 30m, 24h, 90d or 1y.");
+    let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (digits, unit) = text.split_at(split);
+    let count: i64 = digits.parse().map_err(|_| wrong())?;
+    // A hundred years is longer than any key should live, and keeps the arithmetic far from its ends.
+    let span = match unit {
+        "s" => Span::seconds(count),
+        "m" | "min" => Span::minutes(count),
+        "h" => Span::hours(count),
+        "d" => Span::days(count),
+        "y" => Span::days(count.saturating_mul(365)),
+        _ => return Err(wrong()),
+    };
+    if span > Span::days(36_500) { Err(wrong()) } else { Ok(span) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_parse_with_their_unit() {
+        assert_eq!(parse_duration("24h"), Ok(Span::hours(24)));
+        assert_eq!(parse_duration("90d"), Ok(Span::days(90)));
+        assert_eq!(parse_duration("1y"), Ok(Span::days(365)));
+        for wrong in ["", "24", "h", "-1h", "1w", "99999999999999d", "1.5h"] {
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn instants_survive_writing_and_reading() {
+        let at = Timestamp::from_micros(1_795_255_200_123_456);
+        assert_eq!(Timestamp::parse(&at.to_string()), Ok(at));
+        assert_eq!(Timestamp::parse("2027-02-19").map(|t| t.human()), Ok("19 Feb 2027 23:59 UTC".to_owned()));
+        assert!(Timestamp::parse("tomorrow").is_err());
+    }
+
+    #[test]
+    fn ages_read_as_people_say_them() {
+        let now = Timestamp::from_micros(1_795_255_200_000_000);
+        let ago = |span| now.minus(span).ago(now);
+        assert_eq!(ago(Span::seconds(5)), "Just now");
+        assert_eq!(ago(Span::minutes(5)), "5 min ago");
+        assert_eq!(ago(Span::hours(23)), "23 h ago");
+        assert_eq!(ago(Span::hours(25)), "Yesterday");
+        assert_eq!(ago(Span::days(3)), "3 days ago");
+    }
+}

@@ -1,0 +1,277 @@
+//! The text of a key: how it is made, read, checked and shown.
+//!
+//! `PREFIX_[ENVIRONMENT_]` + 8 base62 characters of id + separator + 24 base62 characters of secret. The last
+//! two characters of the secret are CRC-32 (ISO-HDLC) of everything that stands before them, modulo 3844, as two
+//! base62 digits, high one first (digits `0-9A-Za-z`). 22 random characters remain: 131 bits.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::ids::{BASE62, KeyId};
+
+/// Characters of the id within a key.
+pub const ID_CHARS: usize = 8;
+/// Characters of the secret within a key, checksum included.
+pub const SECRET_CHARS: usize = 24;
+/// Random characters of the secret, checksum excluded.
+pub const RANDOM_CHARS: usize = SECRET_CHARS - 2;
+/// What stands for the hidden part of a key.
+pub const MASK: &str = "••••••••";
+
+/// How this installation's keys look; the operator's choice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyFormat {
+    /// Without the underscore that follows it: `ok`, `rk_live`.
+    pub prefix: String,
+    /// The environments a key may belong to; empty means there is only one, `live`.
+    pub environments: Vec<String>,
+    /// Whether the environment stands in the key, after the prefix.
+    pub environment_in_key: bool,
+    /// Between id and secret: `_` or nothing.
+    pub separator: String,
+}
+
+/// The environment of keys where the operator names none.
+pub const ONLY_ENVIRONMENT: &str = "live";
+
+/// The secret half of a key in plain text. Cannot be printed, copied into a log or serialised by accident.
+pub struct Secret(String);
+
+/// SHA-256 of a secret: the only form that is stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SecretHash(pub [u8; 32]);
+
+/// A whole key in plain text, for the one answer that shows it.
+pub struct PlainKey(String);
+
+/// What a well-formed key says of itself.
+pub struct ParsedKey {
+    /// Which key it claims to be.
+    pub id: KeyId,
+    /// The secret to be checked.
+    pub secret: Secret,
+}
+
+impl KeyFormat {
+    /// Everything before the id for a key of this environment.
+    #[must_use]
+    pub fn lead(&self, environment: &str) -> String {
+        if self.environment_in_key { format!("{}_{environment}_", self.prefix) } else { format!("{}_", self.prefix) }
+    }
+
+    /// The environments a key may have, never empty.
+    #[must_use]
+    pub fn environments(&self) -> Vec<&str> {
+        if self.environments.is_empty() {
+            vec![ONLY_ENVIRONMENT]
+        } else {
+            self.environments.iter().map(String::as_str).collect()
+        }
+    }
+
+    /// Puts a key together from its id and 22 random base62 characters.
+    #[must_use]
+    pub fn compose(&self, environment: &str, id: &KeyId, random: &str) -> (PlainKey, Secret) {
+        let head = format!("{}{id}{}{random}", self.lead(environment), self.separator);
+        let sum = checksum(&head);
+        let secret = format!("{random}{sum}");
+        (PlainKey(format!("{head}{sum}")), Secret(secret))
+    }
+
+    /// Reads a key. Nothing for a wrong prefix, length, character or checksum: such a text was never a key.
+    #[must_use]
+    pub fn parse(&self, token: &str) -> Option<ParsedKey> {
+        let rest = token.strip_prefix(self.prefix.as_str())?.strip_prefix('_')?;
+        let body = if self.environment_in_key {
+            self.environments.iter().find_map(|env| rest.strip_prefix(env.as_str())?.strip_prefix('_'))?
+        } else {
+            rest
+        };
+        if body.len() != ID_CHARS + self.separator.len() + SECRET_CHARS || !body.is_ascii() {
+            return None;
+        }
+        let (id, tail) = body.split_at(ID_CHARS);
+        let secret = tail.strip_prefix(self.separator.as_str())?;
+        let base62 = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !base62(id) || !base62(secret) || checksum(&token[..token.len() - 2]) != secret[RANDOM_CHARS..] {
+            return None;
+        }
+        Some(ParsedKey { id: KeyId(id.to_owned()), secret: Secret(secret.to_owned()) })
+    }
+
+    /// What may be shown of a key: the first 8 characters, or as many as it takes to show 5 of the id, then bullets.
+    #[must_use]
+    pub fn mask(&self, environment: &str, id: &KeyId) -> String {
+        let lead = self.lead(environment);
+        let shown = (lead.len() + 5).max(8);
+        let text = format!("{lead}{id}");
+        format!("{}{MASK}", &text[..shown.min(text.len())])
+    }
+
+    /// Whether a text has a key's shape, wherever it was pasted by mistake.
+    #[must_use]
+    pub fn looks_like_key(&self, text: &str) -> bool {
+        self.parse(text.trim()).is_some()
+    }
+}
+
+fn checksum(head: &str) -> String {
+    let sum = crc32fast::hash(head.as_bytes()) % 3844;
+    let digit = |value: u32| char::from(BASE62[value as usize % 62]);
+    [digit(sum / 62), digit(sum)].iter().collect()
+}
+
+impl Secret {
+    /// Its SHA-256.
+    #[must_use]
+    pub fn hash(&self) -> SecretHash {
+        SecretHash::of(&self.0)
+    }
+
+    /// Its last four characters, kept to tell old from new while a key is being rotated.
+    #[must_use]
+    pub fn last4(&self) -> String {
+        self.0[self.0.len().saturating_sub(4)..].to_owned()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(hidden)")
+    }
+}
+
+impl PlainKey {
+    /// The plain text. Call it only where the one answer is written that may hold it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PlainKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PlainKey(hidden)")
+    }
+}
+
+impl SecretHash {
+    /// SHA-256 of any secret text of ours.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        Self(Sha256::digest(text.as_bytes()).into())
+    }
+
+    /// 64 lower-case hexadecimal characters, as stored.
+    #[must_use]
+    pub fn to_hex(&self) -> String {
+        hex(&self.0)
+    }
+
+    /// Reads what `to_hex` wrote.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        if text.len() != 64 || !text.is_ascii() {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+
+    /// Whether both are the same, in a time that does not depend on where they differ.
+    #[must_use]
+    pub fn matches(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretHash(hidden)")
+    }
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|nibble| char::from(DIGITS[usize::from(nibble)])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn format(prefix: &str, environments: &[&str], separator: &str) -> KeyFormat {
+        KeyFormat {
+            prefix: prefix.to_owned(),
+            environments: environments.iter().map(|&env| env.to_owned()).collect(),
+            environment_in_key: !environments.is_empty(),
+            separator: separator.to_owned(),
+        }
+    }
+
+    const RANDOM: &str = "51FwqftsmMDHHbJAMEXXHC";
+
+    #[test]
+    fn the_published_hash_vector_holds() {
+        let hash = SecretHash::of("51FwqftsmMDHHbJAMEXXHCgG");
+        assert_eq!(hash.to_hex(), "d70d981d87b449c107327c2a2afbf00d4b58070d6ba571aac35d7ea3e7c79f37");
+        assert_eq!(SecretHash::from_hex(&hash.to_hex()), Some(hash));
+        assert_eq!(SecretHash::from_hex("zz"), None);
+    }
+
+    #[test]
+    fn the_checksum_vector_holds() {
+        let (key, secret) = format("ok", &[], "_").compose("live", &"BRTRKFsL".into(), RANDOM);
+        assert_eq!(key.reveal(), "ok_BRTRKFsL_51FwqftsmMDHHbJAMEXXHCgB");
+        assert_eq!(secret.last4(), "HCgB");
+    }
+
+    #[test]
+    fn every_format_reads_what_it_wrote_and_nothing_else() {
+        for (format, environment, length) in [
+            (format("ok", &[], "_"), "live", 36),
+            (format("rk_live", &[], ""), "live", 40),
+            (format("key", &["live", "test"], "_"), "test", 42),
+        ] {
+            let (key, secret) = format.compose(environment, &"BRTRKFsL".into(), RANDOM);
+            let text = key.reveal();
+            assert_eq!(text.len(), length, "{text}");
+            let parsed = format.parse(text).expect("reads its own key");
+            assert_eq!(parsed.id.as_str(), "BRTRKFsL");
+            assert!(parsed.secret.hash().matches(&secret.hash()));
+            for at in 0..text.len() {
+                let mut other = text.to_owned().into_bytes();
+                other[at] = if other[at] == b'x' { b'y' } else { b'x' };
+                let other = String::from_utf8(other).expect("ascii");
+                assert!(format.parse(&other).is_none(), "{other} differs at {at}");
+            }
+            for wrong in ["", "ok_", &text[1..], &format!("{text}x"), &format!(" {text}"), "ok_ÄÖÜ"] {
+                assert!(format.parse(wrong).is_none(), "{wrong:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_mask_shows_five_characters_of_the_id() {
+        let id = "BRTRKFsL".into();
+        assert_eq!(format("ok", &[], "_").mask("live", &id), "ok_BRTRK••••••••");
+        assert_eq!(format("rk_live", &[], "").mask("live", &id), "rk_live_BRTRK••••••••");
+        assert_eq!(format("k", &[], "_").mask("live", &id), "k_BRTRKF••••••••");
+    }
+
+    #[test]
+    fn secrets_do_not_print_themselves() {
+        let (key, secret) = format("ok", &[], "_").compose("live", &"BRTRKFsL".into(), RANDOM);
+        assert_eq!(
+            format!("{key:?} {secret:?} {:?}", secret.hash()),
+            "PlainKey(hidden) Secret(hidden) SecretHash(hidden)"
+        );
+    }
+}

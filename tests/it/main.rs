@@ -1,1 +1,11 @@
+//! The one integration binary. A module per subject; `support` is what they share.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests may stop at the first surprise, sleep, and read the environment"
+)]
 
+mod tidy;

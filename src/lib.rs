@@ -1,3 +1,5 @@
-//! Keyrack.
+//! Keyrack: the API-keys half of a SaaS product.
 
+pub mod clock;
+pub mod db;
 pub mod domain;

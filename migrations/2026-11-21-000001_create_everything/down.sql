@@ -1,0 +1,13 @@
+DROP TABLE service_tokens;
+DROP TABLE audit_log;
+DROP TABLE audit_chains;
+DROP TABLE throttles;
+DROP TABLE one_time_links;
+DROP TABLE sessions;
+DROP TABLE done_once;
+DROP TABLE key_secrets;
+DROP TABLE api_keys;
+DROP TABLE profiles;
+DROP TABLE memberships;
+DROP TABLE users;
+DROP TABLE orgs;

@@ -1,0 +1,39 @@
+//! The only reader of the clock, cut to microseconds.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::domain::time::Timestamp;
+
+/// What time it is. Tests move it; the program cannot.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    offset: Option<Arc<AtomicI64>>,
+}
+
+impl Clock {
+    /// The machine's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::default()
+    }
+
+    /// The machine's clock, moved by as many microseconds as `offset` holds at each reading. For tests.
+    #[must_use]
+    pub fn shifted(offset: Arc<AtomicI64>) -> Self {
+        Self { offset: Some(offset) }
+    }
+
+    /// How far this clock is moved, in microseconds.
+    #[must_use]
+    pub fn offset_micros(&self) -> i64 {
+        self.offset.as_ref().map_or(0, |offset| offset.load(Ordering::SeqCst))
+    }
+
+    /// Now.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_micros(jiff::Timestamp::now().as_microsecond() + self.offset_micros())
+    }
+}

@@ -1,0 +1,153 @@
+//! The audit log: appended to, never changed.
+
+use diesel::prelude::*;
+
+use super::conn::Both;
+use super::schema::{audit_chains, audit_log};
+use super::{Conn, DbResult, like_anywhere, lower};
+use crate::domain::audit::AuditEntry;
+use crate::domain::time::Timestamp;
+
+/// What to show of a chain.
+#[derive(Debug, Clone, Default)]
+pub struct AuditFilter {
+    /// A person's id.
+    pub actor: Option<String>,
+    /// The beginning of a deed: `key.` or `key.revoked`.
+    pub action: Option<String>,
+    /// Anywhere in the object's or the actor's name, or the object's id.
+    pub text: Option<String>,
+    /// From here on.
+    pub since: Option<Timestamp>,
+    /// Up to and with here.
+    pub until: Option<Timestamp>,
+    /// Only entries below this position.
+    pub before_seq: Option<i64>,
+}
+
+/// Adds an entry at the end of its chain: position, previous hash and hash are filled in here.
+pub fn insert_entry(conn: &mut Conn, mut entry: AuditEntry) -> DbResult<AuditEntry> {
+    // The row of the chain is its lock: two writers of one chain wait for each other here.
+    let started = diesel::insert_into(audit_chains::table)
+        .values((audit_chains::chain.eq(entry.chain.clone()), audit_chains::seq.eq(0), audit_chains::head.eq("")))
+        .on_conflict_do_nothing();
+    Both(started).execute(conn)?;
+    diesel::update(audit_chains::table.find(&entry.chain))
+        .set(audit_chains::seq.eq(audit_chains::seq + 1))
+        .execute(conn)?;
+    let (seq, head): (i64, String) =
+        audit_chains::table.find(&entry.chain).select((audit_chains::seq, audit_chains::head)).first(conn)?;
+    entry.seq = seq;
+    entry.prev_hash = head;
+    entry.hash = entry.computed_hash();
+    diesel::update(audit_chains::table.find(&entry.chain)).set(audit_chains::head.eq(&entry.hash)).execute(conn)?;
+    diesel::insert_into(audit_log::table)
+        .values((
+            audit_log::chain.eq(&entry.chain),
+            audit_log::seq.eq(entry.seq),
+            audit_log::at.eq(entry.at.as_micros()),
+            audit_log::actor_id.eq(&entry.actor_id),
+            audit_log::actor_name.eq(&entry.actor_name),
+            audit_log::credential.eq(&entry.credential),
+            audit_log::action.eq(&entry.action),
+            audit_log::object_id.eq(&entry.object_id),
+            audit_log::object_name.eq(&entry.object_name),
+            audit_log::before.eq(&entry.before),
+            audit_log::after.eq(&entry.after),
+            audit_log::address.eq(&entry.address),
+            audit_log::via.eq(&entry.via),
+            audit_log::request_id.eq(&entry.request_id),
+            audit_log::prev_hash.eq(&entry.prev_hash),
+            audit_log::hash.eq(&entry.hash),
+        ))
+        .execute(conn)?;
+    Ok(entry)
+}
+
+#[derive(Queryable)]
+struct Row {
+    chain: String,
+    seq: i64,
+    at: i64,
+    actor_id: String,
+    actor_name: String,
+    credential: String,
+    action: String,
+    object_id: String,
+    object_name: String,
+    before: String,
+    after: String,
+    address: String,
+    via: String,
+    request_id: String,
+    prev_hash: String,
+    hash: String,
+}
+
+impl From<Row> for AuditEntry {
+    fn from(row: Row) -> Self {
+        Self {
+            chain: row.chain,
+            seq: row.seq,
+            at: Timestamp::from_micros(row.at),
+            actor_id: row.actor_id,
+            actor_name: row.actor_name,
+            credential: row.credential,
+            action: row.action,
+            object_id: row.object_id,
+            object_name: row.object_name,
+            before: row.before,
+            after: row.after,
+            address: row.address,
+            via: row.via,
+            request_id: row.request_id,
+            prev_hash: row.prev_hash,
+            hash: row.hash,
+        }
+    }
+}
+
+/// Entries of a chain, the newest first, `limit` at most.
+pub fn list_entries(conn: &mut Conn, chain: &str, filter: &AuditFilter, limit: i64) -> DbResult<Vec<AuditEntry>> {
+    let mut query = audit_log::table.filter(audit_log::chain.eq(chain)).into_boxed();
+    if let Some(actor) = &filter.actor {
+        query = query.filter(audit_log::actor_id.eq(actor));
+    }
+    if let Some(action) = &filter.action {
+        let pattern = like_anywhere(action);
+        query = query.filter(audit_log::action.like(pattern.trim_start_matches('%').to_owned()).escape('\\'));
+    }
+    if let Some(text) = &filter.text {
+        let pattern = like_anywhere(text);
+        query = query.filter(
+            lower(audit_log::object_name)
+                .like(pattern.clone())
+                .escape('\\')
+                .or(lower(audit_log::actor_name).like(pattern.clone()).escape('\\'))
+                .or(lower(audit_log::object_id).like(pattern).escape('\\')),
+        );
+    }
+    if let Some(since) = filter.since {
+        query = query.filter(audit_log::at.ge(since.as_micros()));
+    }
+    if let Some(until) = filter.until {
+        query = query.filter(audit_log::at.le(until.as_micros()));
+    }
+    if let Some(seq) = filter.before_seq {
+        query = query.filter(audit_log::seq.lt(seq));
+    }
+    let rows: Vec<Row> = query.order(audit_log::seq.desc()).limit(limit).load(conn)?;
+    Ok(rows.into_iter().map(AuditEntry::from).collect())
+}
+
+/// A whole chain from its beginning, and the head that is kept apart from it.
+pub fn load_chain(conn: &mut Conn, chain: &str) -> DbResult<(Vec<AuditEntry>, String)> {
+    let head: Option<String> = audit_chains::table.find(chain).select(audit_chains::head).first(conn).optional()?;
+    let rows: Vec<Row> = audit_log::table.filter(audit_log::chain.eq(chain)).order(audit_log::seq).load(conn)?;
+    Ok((rows.into_iter().map(AuditEntry::from).collect(), head.unwrap_or_default()))
+}
+
+/// The names of all chains.
+pub fn list_chains(conn: &mut Conn) -> DbResult<Vec<String>> {
+    audit_chains::table.select(audit_chains::chain).order(audit_chains::chain).load(conn)
+}

@@ -1,0 +1,145 @@
+//! Finding keys: filters, order, pages.
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+use super::super::conn::MultiBackend;
+use super::super::schema::{api_keys, key_secrets};
+use super::super::{Conn, DbResult, like_anywhere, lower};
+use super::{KeyRow, with_secrets};
+use crate::domain::ids::{KeyId, OrgId, ProfileId, UserId};
+use crate::domain::key::{ApiKey, KeyStatus};
+use crate::domain::time::Timestamp;
+
+/// Which keys to show.
+#[derive(Debug, Clone, Default)]
+pub struct KeyFilter {
+    /// Only this person's.
+    pub owner: Option<UserId>,
+    /// Anywhere in the name or the id.
+    pub text: Option<String>,
+    /// Only in this state.
+    pub status: Option<KeyStatus>,
+    /// Only of this environment.
+    pub environment: Option<String>,
+    /// Only bound to this profile.
+    pub profile: Option<ProfileId>,
+    /// Also revoked and expired ones.
+    pub with_ended: bool,
+}
+
+/// In which order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeySort {
+    /// The newest first.
+    #[default]
+    CreatedDesc,
+    /// The oldest first.
+    CreatedAsc,
+    /// By name.
+    NameAsc,
+    /// By name, backwards.
+    NameDesc,
+    /// The last used first, never used ones last.
+    LastUsedDesc,
+    /// Never used ones first, then the longest unused.
+    LastUsedAsc,
+}
+
+type Boxed<'q> = diesel::helper_types::IntoBoxed<'q, api_keys::table, MultiBackend>;
+
+fn filtered<'q>(org: &OrgId, filter: &KeyFilter, now: Timestamp) -> Boxed<'q> {
+    let now = now.as_micros();
+    let mut query = api_keys::table.filter(api_keys::org_id.eq(org.0.clone())).into_boxed();
+    if let Some(owner) = &filter.owner {
+        query = query.filter(api_keys::owner_id.eq(owner.0.clone()));
+    }
+    if let Some(environment) = &filter.environment {
+        query = query.filter(api_keys::environment.eq(environment.clone()));
+    }
+    if let Some(profile) = &filter.profile {
+        query = query.filter(api_keys::profile_id.eq(profile.0.clone()));
+    }
+    if let Some(text) = &filter.text {
+        let pattern = like_anywhere(text);
+        query = query.filter(
+            lower(api_keys::name).like(pattern.clone()).escape('\\').or(lower(api_keys::id).like(pattern).escape('\\')),
+        );
+    }
+    let revoked = || api_keys::revoked_at.is_not_null();
+    let expired = || api_keys::expires_at.assume_not_null().le(now).and(api_keys::expires_at.is_not_null());
+    let still = || api_keys::expires_at.is_null().or(api_keys::expires_at.assume_not_null().gt(now));
+    let in_grace = || {
+        diesel::dsl::exists(
+            key_secrets::table
+                .filter(key_secrets::key_id.eq(api_keys::id))
+                .filter(key_secrets::valid_until.assume_not_null().gt(now)),
+        )
+    };
+    match filter.status {
+        Some(KeyStatus::Revoked) => query.filter(revoked()),
+        Some(KeyStatus::Expired) => query.filter(api_keys::revoked_at.is_null()).filter(expired()),
+        Some(KeyStatus::Paused) => {
+            query.filter(api_keys::revoked_at.is_null()).filter(still()).filter(api_keys::paused_at.is_not_null())
+        }
+        Some(KeyStatus::Rotating) => query
+            .filter(api_keys::revoked_at.is_null())
+            .filter(still())
+            .filter(api_keys::paused_at.is_null())
+            .filter(in_grace()),
+        Some(KeyStatus::Active) => query
+            .filter(api_keys::revoked_at.is_null())
+            .filter(still())
+            .filter(api_keys::paused_at.is_null())
+            .filter(diesel::dsl::not(in_grace())),
+        None if filter.with_ended => query,
+        None => query.filter(api_keys::revoked_at.is_null()).filter(still()),
+    }
+}
+
+/// How many keys there are of these.
+pub fn count_keys(conn: &mut Conn, org: &OrgId, filter: &KeyFilter, now: Timestamp) -> DbResult<i64> {
+    filtered(org, filter, now).count().get_result(conn)
+}
+
+/// A page of these keys.
+pub fn list_keys(
+    conn: &mut Conn,
+    org: &OrgId,
+    filter: &KeyFilter,
+    sort: KeySort,
+    (offset, limit): (i64, i64),
+    now: Timestamp,
+) -> DbResult<Vec<ApiKey>> {
+    let query = filtered(org, filter, now);
+    // Never used counts as long ago, on both databases.
+    let used = || diesel::dsl::sql::<BigInt>("COALESCE(api_keys.last_used_at, 0)");
+    let query = match sort {
+        KeySort::CreatedDesc => query.order((api_keys::created_at.desc(), api_keys::id.desc())),
+        KeySort::CreatedAsc => query.order((api_keys::created_at.asc(), api_keys::id.asc())),
+        KeySort::NameAsc => query.order((lower(api_keys::name).asc(), api_keys::id.asc())),
+        KeySort::NameDesc => query.order((lower(api_keys::name).desc(), api_keys::id.desc())),
+        KeySort::LastUsedDesc => query.order((used().desc(), api_keys::id.desc())),
+        KeySort::LastUsedAsc => query.order((used().asc(), api_keys::id.asc())),
+    };
+    let rows: Vec<KeyRow> = query.offset(offset).limit(limit).load(conn)?;
+    with_secrets(conn, rows)
+}
+
+/// The next keys after one of them, the newest first: stays right while keys are added.
+pub fn list_keys_after(
+    conn: &mut Conn,
+    org: &OrgId,
+    filter: &KeyFilter,
+    after: Option<(Timestamp, KeyId)>,
+    limit: i64,
+    now: Timestamp,
+) -> DbResult<Vec<ApiKey>> {
+    let mut query = filtered(org, filter, now);
+    if let Some((at, id)) = after {
+        let at = at.as_micros();
+        query = query.filter(api_keys::created_at.lt(at).or(api_keys::created_at.eq(at).and(api_keys::id.lt(id.0))));
+    }
+    let rows: Vec<KeyRow> = query.order((api_keys::created_at.desc(), api_keys::id.desc())).limit(limit).load(conn)?;
+    with_secrets(conn, rows)
+}

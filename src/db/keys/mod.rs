@@ -1,0 +1,287 @@
+//! API keys and their secrets. Every query of a person is bound to one organization; only the check is not.
+
+mod list;
+mod usage;
+
+use diesel::prelude::*;
+
+pub use list::{KeyFilter, KeySort, count_keys, list_keys, list_keys_after};
+pub use usage::{mark_key_used, mark_secret_used};
+
+use super::schema::{api_keys, key_secrets};
+use super::{Conn, DbResult};
+use crate::domain::ids::{KeyId, OrgId, ProfileId, SecretId, UserId};
+use crate::domain::key::{ApiKey, KeySecret, LastUse, Revocation};
+use crate::domain::time::Timestamp;
+use crate::domain::token::SecretHash;
+
+#[derive(Queryable)]
+pub(super) struct KeyRow {
+    id: String,
+    org_id: String,
+    profile_id: String,
+    owner_id: String,
+    name: String,
+    note: String,
+    environment: String,
+    created_at: i64,
+    expires_at: Option<i64>,
+    paused_at: Option<i64>,
+    revoked_at: Option<i64>,
+    revoked_by: Option<String>,
+    revoke_reason: String,
+    last_used_at: Option<i64>,
+    last_used_address: String,
+    last_used_client: String,
+}
+
+#[derive(Queryable)]
+struct SecretRow {
+    id: String,
+    key_id: String,
+    hash: String,
+    last4: String,
+    created_at: i64,
+    valid_until: Option<i64>,
+    first_used_at: Option<i64>,
+    last_used_at: Option<i64>,
+}
+
+fn broken(what: &str) -> diesel::result::Error {
+    diesel::result::Error::DeserializationError(what.into())
+}
+
+impl SecretRow {
+    fn read(self) -> DbResult<KeySecret> {
+        Ok(KeySecret {
+            id: SecretId(self.id),
+            hash: SecretHash::from_hex(&self.hash).ok_or_else(|| broken("a stored hash is not a hash"))?,
+            last4: self.last4,
+            created_at: Timestamp::from_micros(self.created_at),
+            valid_until: self.valid_until.map(Timestamp::from_micros),
+            first_used_at: self.first_used_at.map(Timestamp::from_micros),
+            last_used_at: self.last_used_at.map(Timestamp::from_micros),
+        })
+    }
+}
+
+impl KeyRow {
+    fn with(self, current: KeySecret, previous: Option<KeySecret>) -> ApiKey {
+        ApiKey {
+            id: KeyId(self.id),
+            org: OrgId(self.org_id),
+            profile: ProfileId(self.profile_id),
+            owner: UserId(self.owner_id),
+            name: self.name,
+            note: self.note,
+            environment: self.environment,
+            created_at: Timestamp::from_micros(self.created_at),
+            expires_at: self.expires_at.map(Timestamp::from_micros),
+            paused_at: self.paused_at.map(Timestamp::from_micros),
+            revoked: self.revoked_at.map(|at| Revocation {
+                at: Timestamp::from_micros(at),
+                by: self.revoked_by.map(UserId),
+                reason: self.revoke_reason,
+            }),
+            last_use: self.last_used_at.map(|at| LastUse {
+                at: Timestamp::from_micros(at),
+                address: self.last_used_address,
+                client: self.last_used_client,
+            }),
+            current,
+            previous,
+        }
+    }
+}
+
+/// Joins rows with their secrets, keeping the order of the rows: the current secret and the latest before it.
+fn with_secrets(conn: &mut Conn, rows: Vec<KeyRow>) -> DbResult<Vec<ApiKey>> {
+    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    let secrets: Vec<SecretRow> = key_secrets::table
+        .filter(key_secrets::key_id.eq_any(ids))
+        .order((key_secrets::created_at.desc(), key_secrets::id))
+        .load(conn)?;
+    let mut by_key: std::collections::HashMap<String, (Option<KeySecret>, Option<KeySecret>)> =
+        std::collections::HashMap::new();
+    for secret in secrets {
+        let slot = by_key.entry(secret.key_id.clone()).or_default();
+        let place = if secret.valid_until.is_none() { &mut slot.0 } else { &mut slot.1 };
+        if place.is_none() {
+            *place = Some(secret.read()?);
+        }
+    }
+    rows.into_iter()
+        .map(|row| {
+            let (current, previous) = by_key.remove(&row.id).unwrap_or_default();
+            Ok(row.with(current.ok_or_else(|| broken("a key has no current secret"))?, previous))
+        })
+        .collect()
+}
+
+/// Adds a key with its first secret.
+///
+/// # Errors
+/// `UniqueViolation` when the id is taken.
+pub fn insert_key(conn: &mut Conn, key: &ApiKey) -> DbResult<()> {
+    diesel::insert_into(api_keys::table)
+        .values((
+            api_keys::id.eq(key.id.as_str()),
+            api_keys::org_id.eq(key.org.as_str()),
+            api_keys::profile_id.eq(key.profile.as_str()),
+            api_keys::owner_id.eq(key.owner.as_str()),
+            api_keys::name.eq(&key.name),
+            api_keys::note.eq(&key.note),
+            api_keys::environment.eq(&key.environment),
+            api_keys::created_at.eq(key.created_at.as_micros()),
+            api_keys::expires_at.eq(key.expires_at.map(Timestamp::as_micros)),
+        ))
+        .execute(conn)?;
+    insert_secret(conn, &key.id, &key.current)
+}
+
+/// Adds a secret to a key.
+pub fn insert_secret(conn: &mut Conn, key: &KeyId, secret: &KeySecret) -> DbResult<()> {
+    diesel::insert_into(key_secrets::table)
+        .values((
+            key_secrets::id.eq(secret.id.as_str()),
+            key_secrets::key_id.eq(key.as_str()),
+            key_secrets::hash.eq(secret.hash.to_hex()),
+            key_secrets::last4.eq(&secret.last4),
+            key_secrets::created_at.eq(secret.created_at.as_micros()),
+            key_secrets::valid_until.eq(secret.valid_until.map(Timestamp::as_micros)),
+        ))
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Whether an id is in use, in any organization.
+pub fn id_exists(conn: &mut Conn, id: &KeyId) -> DbResult<bool> {
+    diesel::select(diesel::dsl::exists(api_keys::table.find(id.as_str()))).get_result(conn)
+}
+
+/// A key of this organization.
+pub fn find_key(conn: &mut Conn, org: &OrgId, id: &KeyId) -> DbResult<Option<ApiKey>> {
+    let row: Option<KeyRow> =
+        api_keys::table.filter(api_keys::org_id.eq(org.as_str())).find(id.as_str()).first(conn).optional()?;
+    first(conn, row)
+}
+
+/// A key of any organization: for the check, which knows the organization only by the key.
+pub fn find_key_anywhere(conn: &mut Conn, id: &KeyId) -> DbResult<Option<ApiKey>> {
+    let row: Option<KeyRow> = api_keys::table.find(id.as_str()).first(conn).optional()?;
+    first(conn, row)
+}
+
+fn first(conn: &mut Conn, row: Option<KeyRow>) -> DbResult<Option<ApiKey>> {
+    match row {
+        Some(row) => Ok(with_secrets(conn, vec![row])?.pop()),
+        None => Ok(None),
+    }
+}
+
+/// How many keys count against the plan's limit at `now`.
+pub fn count_active_keys(conn: &mut Conn, org: &OrgId, now: Timestamp) -> DbResult<u32> {
+    let count: i64 = api_keys::table
+        .filter(api_keys::org_id.eq(org.as_str()))
+        .filter(api_keys::revoked_at.is_null())
+        .filter(api_keys::expires_at.is_null().or(api_keys::expires_at.gt(now.as_micros())))
+        .count()
+        .get_result(conn)?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+/// When keys were created after `since`; rows of revoked keys stay, so none is missing.
+pub fn list_creation_times(conn: &mut Conn, org: &OrgId, since: Timestamp) -> DbResult<Vec<Timestamp>> {
+    let times: Vec<i64> = api_keys::table
+        .filter(api_keys::org_id.eq(org.as_str()))
+        .filter(api_keys::created_at.gt(since.as_micros()))
+        .select(api_keys::created_at)
+        .load(conn)?;
+    Ok(times.into_iter().map(Timestamp::from_micros).collect())
+}
+
+/// Whether this person has a live key of this name already.
+pub fn name_in_use(conn: &mut Conn, org: &OrgId, owner: &UserId, name: &str, but: Option<&KeyId>) -> DbResult<bool> {
+    diesel::select(diesel::dsl::exists(
+        api_keys::table
+            .filter(api_keys::org_id.eq(org.as_str()))
+            .filter(api_keys::owner_id.eq(owner.as_str()))
+            .filter(api_keys::name.eq(name))
+            .filter(api_keys::revoked_at.is_null())
+            .filter(api_keys::id.ne(but.map_or("", KeyId::as_str))),
+    ))
+    .get_result(conn)
+}
+
+/// The keys of a member that were not revoked.
+pub fn list_unrevoked_keys_of(conn: &mut Conn, org: &OrgId, owner: &UserId) -> DbResult<Vec<ApiKey>> {
+    let rows: Vec<KeyRow> = api_keys::table
+        .filter(api_keys::org_id.eq(org.as_str()))
+        .filter(api_keys::owner_id.eq(owner.as_str()))
+        .filter(api_keys::revoked_at.is_null())
+        .order((api_keys::name, api_keys::id))
+        .load(conn)?;
+    with_secrets(conn, rows)
+}
+
+/// How many live keys each member has.
+pub fn count_live_keys_by_owner(conn: &mut Conn, org: &OrgId, now: Timestamp) -> DbResult<Vec<(UserId, i64)>> {
+    let rows: Vec<(String, i64)> = api_keys::table
+        .filter(api_keys::org_id.eq(org.as_str()))
+        .filter(api_keys::revoked_at.is_null())
+        .filter(api_keys::expires_at.is_null().or(api_keys::expires_at.gt(now.as_micros())))
+        .group_by(api_keys::owner_id)
+        .select((api_keys::owner_id, diesel::dsl::count_star()))
+        .load(conn)?;
+    Ok(rows.into_iter().map(|(owner, count)| (UserId(owner), count)).collect())
+}
+
+/// Puts another name and note in place.
+pub fn update_name_and_note(conn: &mut Conn, id: &KeyId, name: &str, note: &str) -> DbResult<()> {
+    diesel::update(api_keys::table.find(id.as_str()))
+        .set((api_keys::name.eq(name), api_keys::note.eq(note)))
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Hands a key over to another member.
+pub fn update_owner(conn: &mut Conn, id: &KeyId, owner: &UserId) -> DbResult<()> {
+    diesel::update(api_keys::table.find(id.as_str()))
+        .set(api_keys::owner_id.eq(owner.as_str()))
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Lets the current secret work until `until` and no longer.
+pub fn mark_current_ends(conn: &mut Conn, id: &KeyId, until: Timestamp) -> DbResult<()> {
+    diesel::update(
+        key_secrets::table.filter(key_secrets::key_id.eq(id.as_str())).filter(key_secrets::valid_until.is_null()),
+    )
+    .set(key_secrets::valid_until.eq(until.as_micros()))
+    .execute(conn)
+    .map(|_| ())
+}
+
+/// Ends every secret in grace at `now`. One that has ended stays ended when the clock goes back.
+pub fn mark_old_secrets_ended(conn: &mut Conn, id: &KeyId, now: Timestamp) -> DbResult<()> {
+    diesel::update(
+        key_secrets::table
+            .filter(key_secrets::key_id.eq(id.as_str()))
+            .filter(key_secrets::valid_until.gt(now.as_micros())),
+    )
+    .set(key_secrets::valid_until.eq(now.as_micros()))
+    .execute(conn)
+    .map(|_| ())
+}
+
+/// Revokes a key, once and for all. Says whether it was not revoked before.
+pub fn mark_revoked(conn: &mut Conn, id: &KeyId, by: Option<&UserId>, reason: &str, now: Timestamp) -> DbResult<bool> {
+    let count = diesel::update(api_keys::table.find(id.as_str()).filter(api_keys::revoked_at.is_null()))
+        .set((
+            api_keys::revoked_at.eq(now.as_micros()),
+            api_keys::revoked_by.eq(by.map(UserId::as_str)),
+            api_keys::revoke_reason.eq(reason),
+        ))
+        .execute(conn)?;
+    Ok(count == 1)
+}

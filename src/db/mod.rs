@@ -1,0 +1,91 @@
+//! The only module that knows diesel. It gives and takes domain values; its functions say the SQL thing
+//! (`insert_`, `find_`, `list_`, `count_`, `mark_`) and decide nothing.
+
+pub mod audit;
+mod conn;
+pub mod keys;
+pub mod links;
+mod open;
+pub mod orgs;
+mod schema;
+pub mod sessions;
+pub mod throttles;
+pub mod tokens;
+pub mod users;
+
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+pub use conn::Conn;
+pub use diesel::result::{DatabaseErrorKind, Error as DbError};
+pub use open::{Db, OpenError, PoolError, SchemaState, migrate, revert_all, schema_state};
+
+use crate::clock::Clock;
+use crate::domain::time::Timestamp;
+
+/// What a query gives: the most exact type there is.
+pub type DbResult<T> = QueryResult<T>;
+
+/// Runs `f` in a transaction that may write. On SQLite it takes the write lock at once, because a transaction that
+/// reads first and writes later fails instead of waiting.
+///
+/// # Errors
+/// What `f` returns, or the database's own failure; in both cases nothing was written.
+pub fn write<T, E: From<DbError>>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
+    match conn {
+        Conn::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE")?,
+        Conn::Postgres(pg) => AnsiTransactionManager::begin_transaction(pg)?,
+    }
+    match f(conn) {
+        Ok(value) => {
+            <Conn as Connection>::TransactionManager::commit_transaction(conn)?;
+            Ok(value)
+        }
+        Err(error) => {
+            // A rollback that fails leaves a broken connection, which the pool throws away.
+            let _ = <Conn as Connection>::TransactionManager::rollback_transaction(conn);
+            Err(error)
+        }
+    }
+}
+
+#[derive(QueryableByName)]
+struct Micros {
+    #[diesel(sql_type = BigInt)]
+    micros: i64,
+}
+
+/// The database's clock, which decides wherever time and limits meet. SQLite has no clock but its process's.
+///
+/// # Errors
+/// The database's own failure.
+pub fn now(conn: &mut Conn, clock: &Clock) -> DbResult<Timestamp> {
+    match conn {
+        Conn::Sqlite(_) => Ok(clock.now()),
+        Conn::Postgres(pg) => {
+            let row: Micros =
+                diesel::sql_query("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros")
+                    .get_result(pg)?;
+            Ok(Timestamp::from_micros(row.micros + clock.offset_micros()))
+        }
+    }
+}
+
+/// A needle for `LIKE … ESCAPE '\'` that finds `text` anywhere, lower-cased.
+fn like_anywhere(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in text.to_lowercase().chars() {
+        if matches!(c, '\\' | '%' | '_') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+#[diesel::declare_sql_function]
+extern "SQL" {
+    fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
+}

@@ -1,0 +1,278 @@
+//! Opening the database named by the settings, its pool, and its migrations.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::migration::{Migration, MigrationSource, MigrationVersion};
+use diesel::prelude::*;
+use diesel::r2d2::{self, ManageConnection, Pool, R2D2Connection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use thiserror::Error;
+
+use super::Conn;
+use super::conn::MultiBackend;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+/// Any number will do, as long as every Keyrack takes the same one.
+const MIGRATION_LOCK: i64 = 0x6b65_7972_6163_6b01;
+const CONNECTIONS_MAX: u32 = 8;
+
+/// Why the database could not be opened, naming the setting to look at.
+#[derive(Debug, Error)]
+#[error("KEYRACK_DATABASE_URL: {0}")]
+pub struct OpenError(String);
+
+/// The pool of connections to one database. Cheap to clone.
+#[derive(Clone)]
+pub struct Db {
+    pool: Pool<Manager>,
+    name: Arc<str>,
+}
+
+#[derive(Clone)]
+enum Manager {
+    Postgres(String),
+    Sqlite(PathBuf),
+}
+
+impl ManageConnection for Manager {
+    type Connection = Conn;
+    type Error = r2d2::Error;
+
+    fn connect(&self) -> Result<Conn, r2d2::Error> {
+        match self {
+            Self::Postgres(url) => {
+                let mut conn = PgConnection::establish(url).map_err(r2d2::Error::ConnectionError)?;
+                conn.batch_execute("SET synchronous_commit = on; SET client_encoding = 'UTF8'")
+                    .map_err(r2d2::Error::QueryError)?;
+                Ok(Conn::Postgres(conn))
+            }
+            Self::Sqlite(path) => {
+                let url = path.to_string_lossy();
+                let mut conn = SqliteConnection::establish(&url).map_err(r2d2::Error::ConnectionError)?;
+                // FULL: an acknowledged revocation must survive a power cut, which WAL with NORMAL does not promise.
+                conn.batch_execute(
+                    "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                     PRAGMA foreign_keys = ON;",
+                )
+                .map_err(r2d2::Error::QueryError)?;
+                Ok(Conn::Sqlite(conn))
+            }
+        }
+    }
+
+    fn is_valid(&self, conn: &mut Conn) -> Result<(), r2d2::Error> {
+        conn.ping().map_err(r2d2::Error::QueryError)
+    }
+
+    fn has_broken(&self, conn: &mut Conn) -> bool {
+        std::thread::panicking() || conn.is_broken()
+    }
+}
+
+impl Db {
+    /// Opens `sqlite://PATH` or `postgres://…`. A SQLite file is made if its folder exists.
+    ///
+    /// # Errors
+    /// An unknown scheme, a missing folder, a file that cannot be written, a server that does not answer; nothing is
+    /// left behind then.
+    pub fn open(url: &str) -> Result<Self, OpenError> {
+        let manager = Manager::from_url(url)?;
+        // Once by hand: the pool would wait for its time limit and hide the reason.
+        let mut first = manager.connect().map_err(|error| OpenError(manager.explain(&error.to_string())))?;
+        if let Conn::Sqlite(conn) = &mut first {
+            assert_pragmas(conn).map_err(OpenError)?;
+        }
+        drop(first);
+        let name = manager.describe();
+        let pool = Pool::builder()
+            .max_size(CONNECTIONS_MAX)
+            .min_idle(Some(1))
+            .test_on_check_out(false)
+            .connection_timeout(Duration::from_secs(5))
+            .error_handler(Box::new(r2d2::NopErrorHandler))
+            .build(manager)
+            .map_err(|error| OpenError(error.to_string()))?;
+        Ok(Self { pool, name: name.into() })
+    }
+
+    /// What it is, without credentials: `SQLite keyrack.db`, `PostgreSQL`.
+    #[must_use]
+    pub fn describe(&self) -> &str {
+        &self.name
+    }
+
+    /// Runs `f` with a connection on this thread.
+    ///
+    /// # Errors
+    /// `Err(())`-like pool failure through `E`, else what `f` returns.
+    pub fn run<T, E: From<PoolError>>(&self, f: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
+        let mut conn = self.pool.get().map_err(|error| PoolError(error.to_string()))?;
+        f(&mut conn)
+    }
+}
+
+/// No connection could be had in time.
+#[derive(Debug, Error)]
+#[error("no database connection: {0}")]
+pub struct PoolError(String);
+
+impl Manager {
+    fn from_url(url: &str) -> Result<Self, OpenError> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(url.to_owned()));
+        }
+        let Some(path) = url.strip_prefix("sqlite://") else {
+            return Err(OpenError("must begin with sqlite:// or postgres://".to_owned()));
+        };
+        if path.is_empty() || path.contains(":memory:") {
+            return Err(OpenError("sqlite:// needs the path of a file".to_owned()));
+        }
+        let path = PathBuf::from(path);
+        check_file(&path)?;
+        Ok(Self::Sqlite(path))
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::Postgres(_) => "PostgreSQL".to_owned(),
+            Self::Sqlite(path) => format!("SQLite {}", path.display()),
+        }
+    }
+
+    /// libpq and SQLite explain themselves; neither repeats a password.
+    fn explain(&self, cause: &str) -> String {
+        match self {
+            Self::Postgres(_) => format!("PostgreSQL could not be reached: {}", cause.trim()),
+            Self::Sqlite(path) => format!("{} could not be opened: {}", path.display(), cause.trim()),
+        }
+    }
+}
+
+fn check_file(path: &Path) -> Result<(), OpenError> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        return Err(OpenError(format!("the folder {} does not exist", folder.display())));
+    }
+    if path.is_dir() {
+        return Err(OpenError(format!("{} is a folder, not a file", path.display())));
+    }
+    if path.exists() {
+        if let Err(error) = std::fs::OpenOptions::new().read(true).write(true).open(path) {
+            return Err(OpenError(format!("{} cannot be written: {error}", path.display())));
+        }
+    }
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Pragmas {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    journal_mode: String,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    synchronous: i64,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    foreign_keys: i64,
+}
+
+/// A file system without shared memory silently refuses WAL; better not to start than to lose a revocation.
+fn assert_pragmas(conn: &mut SqliteConnection) -> Result<(), String> {
+    let row: Pragmas = diesel::sql_query(
+        "SELECT (SELECT journal_mode FROM pragma_journal_mode) AS journal_mode, \
+         (SELECT synchronous FROM pragma_synchronous) AS synchronous, \
+         (SELECT foreign_keys FROM pragma_foreign_keys) AS foreign_keys",
+    )
+    .get_result(conn)
+    .map_err(|error| error.to_string())?;
+    let found = (row.journal_mode.as_str(), row.synchronous, row.foreign_keys);
+    if found == ("wal", 2, 1) {
+        Ok(())
+    } else {
+        Err(format!("SQLite refused WAL with full synchronisation and foreign keys here: {found:?}"))
+    }
+}
+
+/// How the database's schema stands to the one this program was built for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SchemaState {
+    /// The same.
+    Current,
+    /// This many migrations are still to be run.
+    Behind(usize),
+    /// A newer program was here: refuse to touch it.
+    Newer(Vec<String>),
+}
+
+/// Compares the schema with the program.
+///
+/// # Errors
+/// The database's own failure, in words.
+pub fn schema_state(conn: &mut Conn) -> Result<SchemaState, String> {
+    let applied: BTreeSet<String> =
+        conn.applied_migrations().map_err(|error| error.to_string())?.iter().map(MigrationVersion::to_string).collect();
+    let known: Vec<Box<dyn Migration<MultiBackend>>> = MIGRATIONS.migrations().map_err(|error| error.to_string())?;
+    let known: BTreeSet<String> = known.iter().map(|migration| migration.name().version().to_string()).collect();
+    let newer: Vec<String> = applied.difference(&known).cloned().collect();
+    Ok(match known.difference(&applied).count() {
+        _ if !newer.is_empty() => SchemaState::Newer(newer),
+        0 => SchemaState::Current,
+        behind => SchemaState::Behind(behind),
+    })
+}
+
+/// Runs the pending migrations under a lock, so that processes starting together do it once. Returns how many ran.
+///
+/// # Errors
+/// A newer schema, or the database's own failure, in words.
+pub fn migrate(db: &Db) -> Result<usize, OpenError> {
+    db.run(|conn| -> Result<usize, OpenError> {
+        super::write(conn, |conn| -> Result<usize, MigrateError> {
+            if let Conn::Postgres(pg) = conn {
+                diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
+                    .bind::<diesel::sql_types::BigInt, _>(MIGRATION_LOCK)
+                    .execute(pg)?;
+            }
+            match schema_state(conn).map_err(MigrateError)? {
+                SchemaState::Current => Ok(0),
+                SchemaState::Behind(_) => {
+                    let ran =
+                        conn.run_pending_migrations(MIGRATIONS).map_err(|error| MigrateError(error.to_string()))?;
+                    Ok(ran.len())
+                }
+                SchemaState::Newer(versions) => Err(MigrateError(format!(
+                    "the database has the schema of a newer Keyrack ({}); start that version, or restore a backup",
+                    versions.join(", ")
+                ))),
+            }
+        })
+        .map_err(|error| OpenError(error.0))
+    })
+}
+
+/// Undoes every migration; for tests of the migrations themselves.
+///
+/// # Errors
+/// The database's own failure, in words.
+pub fn revert_all(db: &Db) -> Result<(), OpenError> {
+    db.run(|conn| conn.revert_all_migrations(MIGRATIONS).map(|_| ()).map_err(|error| OpenError(error.to_string())))
+}
+
+struct MigrateError(String);
+
+impl From<super::DbError> for MigrateError {
+    fn from(error: super::DbError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<PoolError> for OpenError {
+    fn from(error: PoolError) -> Self {
+        Self(error.to_string())
+    }
+}

@@ -1,0 +1,70 @@
+//! The tables as diesel sees them; kept by hand beside `migrations/`.
+
+diesel::table! {
+    orgs (id) { id -> Text, slug -> Text, name -> Text, plan -> Text, created_at -> BigInt, lock_seq -> BigInt, }
+}
+diesel::table! {
+    users (id) {
+        id -> Text, email -> Text, name -> Text, password_hash -> Text, created_at -> BigInt,
+        disabled_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    memberships (org_id, user_id) { org_id -> Text, user_id -> Text, role -> Text, joined_at -> BigInt, }
+}
+diesel::table! {
+    profiles (id) { id -> Text, org_id -> Text, name -> Text, created_at -> BigInt, }
+}
+diesel::table! {
+    api_keys (id) {
+        id -> Text, org_id -> Text, profile_id -> Text, owner_id -> Text, name -> Text, note -> Text,
+        environment -> Text, created_at -> BigInt, expires_at -> Nullable<BigInt>, paused_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>, revoked_by -> Nullable<Text>, revoke_reason -> Text,
+        last_used_at -> Nullable<BigInt>, last_used_address -> Text, last_used_client -> Text,
+    }
+}
+diesel::table! {
+    key_secrets (id) {
+        id -> Text, key_id -> Text, hash -> Text, last4 -> Text, created_at -> BigInt,
+        valid_until -> Nullable<BigInt>, first_used_at -> Nullable<BigInt>, last_used_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    done_once (scope, token) { scope -> Text, token -> Text, body_hash -> Text, object_id -> Text, created_at -> BigInt, }
+}
+diesel::table! {
+    sessions (token_hash) {
+        token_hash -> Text, id -> Text, user_id -> Nullable<Text>, state -> Text, created_at -> BigInt,
+        last_seen_at -> BigInt, address -> Text, client -> Text,
+    }
+}
+diesel::table! {
+    one_time_links (id) {
+        id -> Text, kind -> Text, token_hash -> Text, org_id -> Nullable<Text>, user_id -> Nullable<Text>,
+        email -> Text, role -> Text, created_by -> Nullable<Text>, created_at -> BigInt, expires_at -> BigInt,
+        used_at -> Nullable<BigInt>, withdrawn_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    throttles (bucket) { bucket -> Text, failures -> BigInt, since -> BigInt, blocked_until -> BigInt, }
+}
+diesel::table! {
+    audit_chains (chain) { chain -> Text, seq -> BigInt, head -> Text, }
+}
+diesel::table! {
+    audit_log (chain, seq) {
+        chain -> Text, seq -> BigInt, at -> BigInt, actor_id -> Text, actor_name -> Text, credential -> Text,
+        action -> Text, object_id -> Text, object_name -> Text, before -> Text, after -> Text, address -> Text,
+        via -> Text, request_id -> Text, prev_hash -> Text, hash -> Text,
+    }
+}
+diesel::table! {
+    service_tokens (id) {
+        id -> Text, name -> Text, token_hash -> Text, created_at -> BigInt, last_used_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::joinable!(memberships -> users (user_id));
+diesel::joinable!(memberships -> orgs (org_id));
+diesel::allow_tables_to_appear_in_same_query!(orgs, users, memberships, profiles, api_keys, key_secrets, sessions,);

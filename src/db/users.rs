@@ -1,0 +1,87 @@
+//! People, apart from any organization.
+
+use diesel::prelude::*;
+
+use super::schema::users;
+use super::{Conn, DbResult};
+use crate::domain::ids::UserId;
+use crate::domain::org::User;
+use crate::domain::time::Timestamp;
+
+#[derive(Queryable)]
+pub(super) struct UserRow {
+    id: String,
+    email: String,
+    name: String,
+    _password_hash: String,
+    _created_at: i64,
+    disabled_at: Option<i64>,
+}
+
+impl From<UserRow> for User {
+    fn from(row: UserRow) -> Self {
+        Self {
+            id: UserId(row.id),
+            email: row.email,
+            name: row.name,
+            disabled_at: row.disabled_at.map(Timestamp::from_micros),
+        }
+    }
+}
+
+/// Adds a person. `password_hash` is an argon2id PHC string.
+///
+/// # Errors
+/// `UniqueViolation` when the address is taken.
+pub fn insert_user(conn: &mut Conn, user: &User, password_hash: &str, now: Timestamp) -> DbResult<()> {
+    diesel::insert_into(users::table)
+        .values((
+            users::id.eq(user.id.as_str()),
+            users::email.eq(&user.email),
+            users::name.eq(&user.name),
+            users::password_hash.eq(password_hash),
+            users::created_at.eq(now.as_micros()),
+        ))
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// How many people there are at all.
+pub fn count_users(conn: &mut Conn) -> DbResult<i64> {
+    users::table.count().get_result(conn)
+}
+
+/// A person by id.
+pub fn find_user(conn: &mut Conn, id: &UserId) -> DbResult<Option<User>> {
+    let row: Option<UserRow> = users::table.find(id.as_str()).first(conn).optional()?;
+    Ok(row.map(User::from))
+}
+
+/// A person by their lower-case address.
+pub fn find_user_by_email(conn: &mut Conn, email: &str) -> DbResult<Option<User>> {
+    let row: Option<UserRow> = users::table.filter(users::email.eq(email)).first(conn).optional()?;
+    Ok(row.map(User::from))
+}
+
+/// The argon2id PHC string of a person.
+pub fn find_password_hash(conn: &mut Conn, id: &UserId) -> DbResult<Option<String>> {
+    users::table.find(id.as_str()).select(users::password_hash).first(conn).optional()
+}
+
+/// Puts another password in place.
+pub fn update_password_hash(conn: &mut Conn, id: &UserId, password_hash: &str) -> DbResult<()> {
+    diesel::update(users::table.find(id.as_str())).set(users::password_hash.eq(password_hash)).execute(conn).map(|_| ())
+}
+
+/// Puts another name in place.
+pub fn update_user_name(conn: &mut Conn, id: &UserId, name: &str) -> DbResult<()> {
+    diesel::update(users::table.find(id.as_str())).set(users::name.eq(name)).execute(conn).map(|_| ())
+}
+
+/// Shuts an account, or opens it again.
+pub fn update_disabled(conn: &mut Conn, id: &UserId, at: Option<Timestamp>) -> DbResult<()> {
+    diesel::update(users::table.find(id.as_str()))
+        .set(users::disabled_at.eq(at.map(Timestamp::as_micros)))
+        .execute(conn)
+        .map(|_| ())
+}

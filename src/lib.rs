@@ -1,5 +1,6 @@
 //! Keyrack: the API-keys half of a SaaS product.
 
+pub mod actions;
 pub mod clock;
 pub mod db;
 pub mod domain;

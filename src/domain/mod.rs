@@ -8,6 +8,7 @@ pub mod key;
 pub mod names;
 pub mod org;
 pub mod policy;
+pub mod rules;
 pub mod time;
 pub mod token;
 pub mod verdict;

@@ -1,0 +1,185 @@
+//! What a deed can answer instead of being done.
+
+use thiserror::Error;
+
+use crate::db::{DatabaseErrorKind, DbError, PoolError};
+use crate::domain::policy::Denied;
+use crate::domain::time::Timestamp;
+
+/// Mistakes in what was typed: field name and sentence.
+pub type FieldErrors = Vec<(&'static str, String)>;
+
+/// Why a deed was not done. `Display` is for the person; the cause of an `Internal` is for the log only.
+#[derive(Debug, Error)]
+pub enum AppError {
+    /// Nobody is signed in, or no longer.
+    #[error("Sign in to go on.")]
+    SignIn,
+    /// Missing, or not for this caller to know of. There is no other way to say so, so the two cannot differ.
+    #[error("This page or object does not exist, or you cannot see it.")]
+    NotFound,
+    /// A rule says no.
+    #[error("{0}")]
+    Denied(#[from] Denied),
+    /// Mistakes in what was typed.
+    #[error("{}", .0.first().map_or("Check what you entered.", |(_, text)| text.as_str()))]
+    Invalid(FieldErrors),
+    /// It clashes with how things stand.
+    #[error("{0}")]
+    Conflict(String),
+    /// The request itself is broken.
+    #[error("{0}")]
+    BadRequest(String),
+    /// Too many tries.
+    #[error("Too many tries. Try again in {}.", until.since(*now).human())]
+    Throttled {
+        /// When the next try is let in.
+        until: Timestamp,
+        /// When this one came.
+        now: Timestamp,
+    },
+    /// The database cannot be reached or cannot be written now.
+    #[error("Keyrack cannot reach its database right now. Try again in a moment.")]
+    Unavailable(String),
+    /// A fault of ours.
+    #[error("Something went wrong on our side.")]
+    Internal(#[source] anyhow::Error),
+}
+
+impl AppError {
+    /// A single mistake in one field.
+    #[must_use]
+    pub fn field(name: &'static str, text: impl Into<String>) -> Self {
+        Self::Invalid(vec![(name, text.into())])
+    }
+
+    /// The HTTP status that says it.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::SignIn => 401,
+            Self::NotFound => 404,
+            Self::Denied(denied) => denied_status(denied),
+            Self::Invalid(_) => 422,
+            Self::Conflict(_) => 409,
+            Self::BadRequest(_) => 400,
+            Self::Throttled { .. } => 429,
+            Self::Unavailable(_) => 503,
+            Self::Internal(_) => 500,
+        }
+    }
+
+    /// The stable code of the contract.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::SignIn => "UNAUTHORIZED",
+            Self::NotFound => "NOT_FOUND",
+            Self::Denied(denied) => denied_code(denied),
+            Self::Invalid(_) => "INVALID",
+            Self::Conflict(_) => "CONFLICT",
+            Self::BadRequest(_) => "INVALID_REQUEST",
+            Self::Throttled { .. } => "RATE_LIMITED",
+            Self::Unavailable(_) => "UNAVAILABLE",
+            Self::Internal(_) => "INTERNAL",
+        }
+    }
+
+    /// When it makes sense to come back, if that is known.
+    #[must_use]
+    pub fn retry_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Throttled { until, .. } => Some(*until),
+            Self::Denied(Denied::CreationLimit { next_at, .. }) => Some(*next_at),
+            Self::SignIn
+            | Self::NotFound
+            | Self::Denied(_)
+            | Self::Invalid(_)
+            | Self::Conflict(_)
+            | Self::BadRequest(_)
+            | Self::Unavailable(_)
+            | Self::Internal(_) => None,
+        }
+    }
+}
+
+fn denied_status(denied: &Denied) -> u16 {
+    match denied {
+        Denied::KeyLimit { .. }
+        | Denied::RotationRunning
+        | Denied::AlreadyRevoked
+        | Denied::KeyExpired
+        | Denied::NoOldSecret
+        | Denied::LastOwner => 409,
+        Denied::CreationLimit { .. } => 429,
+        Denied::RoleTooLow(_)
+        | Denied::NotYourKey
+        | Denied::TargetIsOwner
+        | Denied::RoleAboveOwn
+        | Denied::NotByKey
+        | Denied::PlanRequired { .. } => 403,
+    }
+}
+
+fn denied_code(denied: &Denied) -> &'static str {
+    match denied {
+        Denied::KeyLimit { .. } => "KEY_LIMIT_REACHED",
+        Denied::CreationLimit { .. } => "CREATION_RATE_LIMITED",
+        Denied::PlanRequired { .. } => "PLAN_REQUIRED",
+        Denied::RotationRunning
+        | Denied::AlreadyRevoked
+        | Denied::KeyExpired
+        | Denied::NoOldSecret
+        | Denied::LastOwner => "CONFLICT",
+        Denied::RoleTooLow(_)
+        | Denied::NotYourKey
+        | Denied::TargetIsOwner
+        | Denied::RoleAboveOwn
+        | Denied::NotByKey => "FORBIDDEN",
+    }
+}
+
+impl From<DbError> for AppError {
+    fn from(error: DbError) -> Self {
+        match &error {
+            DbError::NotFound => Self::NotFound,
+            DbError::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::ReadOnlyTransaction, _) => {
+                Self::Unavailable(error.to_string())
+            }
+            DbError::DatabaseError(_, info) if is_passing(info.message()) => Self::Unavailable(error.to_string()),
+            DbError::BrokenTransactionManager => Self::Unavailable(error.to_string()),
+            _ => Self::Internal(anyhow::Error::new(error)),
+        }
+    }
+}
+
+/// Faults of the moment, by the words of SQLite and PostgreSQL: they tell them apart in no other way.
+fn is_passing(message: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "database is locked",
+        "database or disk is full",
+        "disk I/O error",
+        "attempt to write a readonly database",
+        "unable to open database file",
+        "could not connect",
+        "connection to server",
+        "server closed the connection",
+        "terminating connection",
+        "the database system is",
+        "no connection to the server",
+        "read-only transaction",
+    ];
+    WORDS.iter().any(|words| message.contains(words))
+}
+
+impl From<PoolError> for AppError {
+    fn from(error: PoolError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<anyhow::Error> for AppError {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Internal(error)
+    }
+}

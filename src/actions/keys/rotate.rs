@@ -1,0 +1,70 @@
+//! Giving a key a new secret, with or without a time in which the old one works too.
+
+use serde_json::json;
+
+use super::create::make_secret;
+use super::look::KeyView;
+use super::{get_key, load_key_to_manage};
+use crate::actions::{AppError, OrgScope};
+use crate::db;
+use crate::domain::ids::KeyId;
+use crate::domain::key::Grace;
+use crate::domain::policy;
+use crate::domain::time::Timestamp;
+use crate::domain::token::PlainKey;
+
+/// A key with its new secret, for one answer.
+#[derive(Debug)]
+pub struct Rotated {
+    /// The key as it is now.
+    pub view: KeyView,
+    /// The plain text.
+    pub secret: PlainKey,
+    /// Until when the old secret works; nothing when it ended at once.
+    pub previous_valid_until: Option<Timestamp>,
+}
+
+/// Rotates a key. Neither the plan's cap nor the hourly budget is touched, and a plan without API keys does not stop it:
+/// a leaked key must be replaceable for as long as it works.
+///
+/// # Errors
+/// Not found, not allowed, or an old secret is still in grace.
+pub fn rotate_key(scope: &mut OrgScope<'_>, id: &KeyId, grace: Grace) -> Result<Rotated, AppError> {
+    let key = load_key_to_manage(scope, id)?;
+    policy::may_rotate_key(&scope.actor, &key, grace, scope.now)?;
+    let until = scope.now.plus(grace.span());
+    if grace == Grace::Now {
+        db::keys::mark_old_secrets_ended(scope.conn, id, scope.now)?;
+    }
+    db::keys::mark_current_ends(scope.conn, id, until)?;
+    let (plain, mut secret) = make_secret(scope, &key.environment, id)?;
+    // Two rotations within a microsecond must still be told apart by age.
+    secret.created_at = secret.created_at.max(Timestamp::from_micros(key.current.created_at.as_micros() + 1));
+    db::keys::insert_secret(scope.conn, id, &secret)?;
+    let previous_valid_until = (grace != Grace::Now).then_some(until);
+    scope.audit(
+        "key.rotated",
+        (id.as_str(), &key.name),
+        json!({"last4": key.current.last4}),
+        json!({"last4": secret.last4, "old_secret_valid_until": previous_valid_until}),
+    )?;
+    Ok(Rotated { view: get_key(scope, id)?, secret: plain, previous_valid_until })
+}
+
+/// Ends the old secret of a key now.
+///
+/// # Errors
+/// Not found, not allowed, or there is no old secret in grace.
+pub fn finish_rotation(scope: &mut OrgScope<'_>, id: &KeyId) -> Result<KeyView, AppError> {
+    let key = load_key_to_manage(scope, id)?;
+    policy::may_finish_rotation(&scope.actor, &key, scope.now)?;
+    db::keys::mark_old_secrets_ended(scope.conn, id, scope.now)?;
+    let old = key.secret_in_grace(scope.now);
+    scope.audit(
+        "key.old_secret_ended",
+        (id.as_str(), &key.name),
+        json!({"last4": old.map(|old| &old.last4), "valid_until": old.and_then(|old| old.valid_until)}),
+        json!({"valid_until": scope.now}),
+    )?;
+    get_key(scope, id)
+}

@@ -1,0 +1,12 @@
+//! Everything a person, a key or the operator can do: one function per deed, in one order: load, ask, write, note.
+//!
+//! A deed opens its transaction, takes the organization's lock as the first statement, looks the caller's rights up
+//! within it, and writes its line of the audit log before it commits. Handlers and commands only call.
+
+mod error;
+pub mod keys;
+pub mod random;
+mod scope;
+
+pub use error::{AppError, FieldErrors};
+pub use scope::{Ctx, OrgScope, Origin, Who, account_audit, act_in, look_in, server_audit};

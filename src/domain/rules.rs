@@ -1,0 +1,43 @@
+//! What the operator decided for all organizations: the settings that the rules read.
+
+use super::org::{OnDowngrade, Plan};
+use super::time::Span;
+use super::token::KeyFormat;
+
+/// The operator's choices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// How keys look.
+    pub format: KeyFormat,
+    /// All plans; never empty.
+    pub plans: Vec<Plan>,
+    /// The id of the plan that new organizations get.
+    pub default_plan: String,
+    /// What becomes of keys when their plan no longer has any.
+    pub on_downgrade: OnDowngrade,
+    /// Whether a key may create, rotate and revoke keys (ruling 13).
+    pub keys_may_manage_keys: bool,
+    /// How long a key lives when its maker says nothing; nothing means for ever.
+    pub default_expiry: Option<Span>,
+    /// How long a key may live at most.
+    pub max_expiry: Option<Span>,
+    /// Whether strangers may sign up.
+    pub sign_up_open: bool,
+}
+
+impl Rules {
+    /// The plan of this id. One that the settings no longer name has no API keys: what was not paid for is not given,
+    /// and the name tells the operator what to look for.
+    #[must_use]
+    pub fn plan(&self, id: &str) -> Plan {
+        self.plans.iter().find(|plan| plan.id == id).cloned().unwrap_or_else(|| Plan {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            api_keys: false,
+            active_keys_max: None,
+            creations_per_hour: None,
+            requests_per_minute: None,
+            price_text: None,
+        })
+    }
+}

@@ -8,4 +8,5 @@
     reason = "tests may stop at the first surprise, sleep, and read the environment"
 )]
 
+mod browser;
 mod tidy;

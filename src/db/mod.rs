@@ -3,6 +3,7 @@
 
 pub mod audit;
 mod conn;
+pub mod invariants;
 pub mod keys;
 pub mod links;
 mod open;

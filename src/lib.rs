@@ -4,4 +4,6 @@ pub mod actions;
 pub mod clock;
 pub mod db;
 pub mod domain;
+pub mod gate;
 pub mod settings;
+pub mod web;

@@ -30,6 +30,15 @@ pub enum AppError {
     /// The request itself is broken.
     #[error("{0}")]
     BadRequest(String),
+    /// A body larger than any that is read.
+    #[error("That is too much: send 64 KiB at most.")]
+    TooLarge,
+    /// A body of another kind than this route reads.
+    #[error("Send this as {0}.")]
+    UnsupportedType(&'static str),
+    /// The path is there, the method is not.
+    #[error("This address does not take that method.")]
+    MethodNotAllowed,
     /// Too many tries.
     #[error("Too many tries. Try again in {}.", until.since(*now).human())]
     Throttled {
@@ -63,6 +72,9 @@ impl AppError {
             Self::Invalid(_) => 422,
             Self::Conflict(_) => 409,
             Self::BadRequest(_) => 400,
+            Self::TooLarge => 413,
+            Self::UnsupportedType(_) => 415,
+            Self::MethodNotAllowed => 405,
             Self::Throttled { .. } => 429,
             Self::Unavailable(_) => 503,
             Self::Internal(_) => 500,
@@ -78,7 +90,9 @@ impl AppError {
             Self::Denied(denied) => denied_code(denied),
             Self::Invalid(_) => "INVALID",
             Self::Conflict(_) => "CONFLICT",
-            Self::BadRequest(_) => "INVALID_REQUEST",
+            Self::BadRequest(_) | Self::TooLarge | Self::UnsupportedType(_) | Self::MethodNotAllowed => {
+                "INVALID_REQUEST"
+            }
             Self::Throttled { .. } => "RATE_LIMITED",
             Self::Unavailable(_) => "UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
@@ -97,6 +111,9 @@ impl AppError {
             | Self::Invalid(_)
             | Self::Conflict(_)
             | Self::BadRequest(_)
+            | Self::TooLarge
+            | Self::UnsupportedType(_)
+            | Self::MethodNotAllowed
             | Self::Unavailable(_)
             | Self::Internal(_) => None,
         }
@@ -117,6 +134,7 @@ fn denied_status(denied: &Denied) -> u16 {
         | Denied::TargetIsOwner
         | Denied::RoleAboveOwn
         | Denied::NotByKey
+        | Denied::NotByService
         | Denied::PlanRequired { .. } => 403,
     }
 }
@@ -135,7 +153,8 @@ fn denied_code(denied: &Denied) -> &'static str {
         | Denied::NotYourKey
         | Denied::TargetIsOwner
         | Denied::RoleAboveOwn
-        | Denied::NotByKey => "FORBIDDEN",
+        | Denied::NotByKey
+        | Denied::NotByService => "FORBIDDEN",
     }
 }
 

@@ -9,6 +9,7 @@ pub mod names;
 pub mod org;
 pub mod policy;
 pub mod rules;
+pub mod session;
 pub mod time;
 pub mod token;
 pub mod verdict;

@@ -39,6 +39,9 @@ pub enum Denied {
     /// Keys do not manage keys, ruling 13.
     #[error("API keys cannot do this here. Sign in instead.")]
     NotByKey,
+    /// Service tokens check keys and do nothing else.
+    #[error("A service token cannot do this. Use an API key or sign in.")]
+    NotByService,
     /// There must always be one owner.
     #[error("An organization needs an owner. Make someone else an owner first.")]
     LastOwner,

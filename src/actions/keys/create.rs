@@ -128,12 +128,7 @@ pub fn create_key(scope: &mut OrgScope<'_>, new: &NewKey, once: Option<&Once>) -
     let (key, plain) = make_key(scope, good, profile.id)?;
     db::keys::insert_key(scope.conn, &key)?;
     if let Some(once) = once {
-        let done = Done {
-            body_hash: once.body_hash.clone(),
-            object_id: key.id.to_string(),
-            created_at: scope.now.as_micros(),
-        };
-        db::tokens::insert_done(scope.conn, &once.scope, &once.token, &done)?;
+        note_done(scope, once, &key.id)?;
     }
     scope.audit(
         "key.created",
@@ -145,6 +140,13 @@ pub fn create_key(scope: &mut OrgScope<'_>, new: &NewKey, once: Option<&Once>) -
         }),
     )?;
     Ok(Created::New(Box::new(view_key(scope, key)?), plain))
+}
+
+/// Notes what came of a token, so that it works once.
+pub(super) fn note_done(scope: &mut OrgScope<'_>, once: &Once, key: &KeyId) -> Result<(), AppError> {
+    let done =
+        Done { body_hash: once.body_hash.clone(), object_id: key.to_string(), created_at: scope.now.as_micros() };
+    Ok(db::tokens::insert_done(scope.conn, &once.scope, &once.token, &done)?)
 }
 
 fn replay(scope: &mut OrgScope<'_>, once: &Once, done: &Done) -> Result<Created, AppError> {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::create::make_secret;
+use super::create::{Once, make_secret, note_done};
 use super::look::KeyView;
 use super::{get_key, load_key_to_manage};
 use crate::actions::{AppError, OrgScope};
@@ -18,8 +18,8 @@ use crate::domain::token::PlainKey;
 pub struct Rotated {
     /// The key as it is now.
     pub view: KeyView,
-    /// The plain text.
-    pub secret: PlainKey,
+    /// The plain text; nothing when an earlier request with the same token made it.
+    pub secret: Option<PlainKey>,
     /// Until when the old secret works; nothing when it ended at once.
     pub previous_valid_until: Option<Timestamp>,
 }
@@ -29,8 +29,19 @@ pub struct Rotated {
 ///
 /// # Errors
 /// Not found, not allowed, or an old secret is still in grace.
-pub fn rotate_key(scope: &mut OrgScope<'_>, id: &KeyId, grace: Grace) -> Result<Rotated, AppError> {
+pub fn rotate_key(
+    scope: &mut OrgScope<'_>,
+    id: &KeyId,
+    grace: Grace,
+    once: Option<&Once>,
+) -> Result<Rotated, AppError> {
     let key = load_key_to_manage(scope, id)?;
+    if let Some(once) = once
+        && db::tokens::find_done(scope.conn, &once.scope, &once.token)?.is_some()
+    {
+        let previous_valid_until = key.secret_in_grace(scope.now).and_then(|old| old.valid_until);
+        return Ok(Rotated { view: get_key(scope, id)?, secret: None, previous_valid_until });
+    }
     policy::may_rotate_key(&scope.actor, &key, grace, scope.now)?;
     let until = scope.now.plus(grace.span());
     if grace == Grace::Now {
@@ -41,6 +52,9 @@ pub fn rotate_key(scope: &mut OrgScope<'_>, id: &KeyId, grace: Grace) -> Result<
     // Two rotations within a microsecond must still be told apart by age.
     secret.created_at = secret.created_at.max(Timestamp::from_micros(key.current.created_at.as_micros() + 1));
     db::keys::insert_secret(scope.conn, id, &secret)?;
+    if let Some(once) = once {
+        note_done(scope, once, id)?;
+    }
     let previous_valid_until = (grace != Grace::Now).then_some(until);
     scope.audit(
         "key.rotated",
@@ -48,7 +62,7 @@ pub fn rotate_key(scope: &mut OrgScope<'_>, id: &KeyId, grace: Grace) -> Result<
         json!({"last4": key.current.last4}),
         json!({"last4": secret.last4, "old_secret_valid_until": previous_valid_until}),
     )?;
-    Ok(Rotated { view: get_key(scope, id)?, secret: plain, previous_valid_until })
+    Ok(Rotated { view: get_key(scope, id)?, secret: Some(plain), previous_valid_until })
 }
 
 /// Ends the old secret of a key now.

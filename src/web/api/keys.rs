@@ -1,0 +1,303 @@
+//! `/v1/keys`: the deeds on keys, as JSON.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+
+use super::credential::KeyCaller;
+use super::{Listing, Named};
+use crate::actions::keys::{self as deeds, Created, KeyView, NewKey, Once, RevokeInput};
+use crate::actions::{AppError, act_in, look_in};
+use crate::db::keys::KeyFilter;
+use crate::domain::ids::{KeyId, ProfileId};
+use crate::domain::key::Grace;
+use crate::domain::time::Timestamp;
+use crate::domain::token::SecretHash;
+use crate::web::{Json, Query, State};
+
+/// A key in an answer.
+#[derive(Debug, Serialize)]
+pub struct KeyObject {
+    id: String,
+    name: String,
+    note: String,
+    preview: String,
+    environment: String,
+    profile: Named,
+    created_at: Timestamp,
+    created_by: Named,
+    last_used_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    status: &'static str,
+    rotation: Option<RotationObject>,
+    revoked_at: Option<Timestamp>,
+    revoke_reason: Option<String>,
+}
+
+/// A rotation that is under way.
+#[derive(Debug, Serialize)]
+pub struct RotationObject {
+    previous_last4: String,
+    current_last4: String,
+    previous_valid_until: Option<Timestamp>,
+}
+
+impl KeyObject {
+    fn new(view: KeyView, now: Timestamp) -> Self {
+        let rotation = view.key.secret_in_grace(now).map(|old| RotationObject {
+            previous_last4: old.last4.clone(),
+            current_last4: view.key.current.last4.clone(),
+            previous_valid_until: old.valid_until,
+        });
+        let rotation = rotation.filter(|_| view.key.revoked.is_none());
+        Self {
+            id: view.key.id.to_string(),
+            name: view.key.name,
+            note: view.key.note,
+            preview: view.preview,
+            environment: view.key.environment,
+            profile: Named { id: view.key.profile.to_string(), name: view.profile_name },
+            created_at: view.key.created_at,
+            created_by: Named { id: view.key.owner.to_string(), name: view.owner_name },
+            last_used_at: view.key.last_use.map(|used| used.at),
+            expires_at: view.key.expires_at,
+            status: view.status.as_str(),
+            rotation,
+            revoked_at: view.key.revoked.as_ref().map(|revoked| revoked.at),
+            revoke_reason: view.key.revoked.map(|revoked| revoked.reason).filter(|reason| !reason.is_empty()),
+        }
+    }
+}
+
+/// A key with its plain text, in the one answer that holds it.
+#[derive(Serialize)]
+struct WithSecret {
+    #[serde(flatten)]
+    key: KeyObject,
+    secret: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_valid_until: Option<Option<Timestamp>>,
+}
+
+/// `GET /v1/keys`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    profile: Option<String>,
+    all: Option<String>,
+    q: Option<String>,
+    limit: Option<i64>,
+    cursor: Option<String>,
+}
+
+const LIMIT_MAX: i64 = 200;
+
+fn read_cursor(text: &str) -> Result<(Timestamp, KeyId), AppError> {
+    let read = || {
+        let (micros, id) = text.split_once('-')?;
+        Some((Timestamp::from_micros(micros.parse().ok()?), KeyId(id.to_owned())))
+    };
+    read().ok_or_else(|| AppError::field("cursor", "This is not a cursor that a list gave."))
+}
+
+/// The keys that the caller may see, the newest first.
+///
+/// # Errors
+/// 401, or 422 for a wrong parameter.
+pub async fn list_keys(
+    state: web::Data<State>,
+    query: Query<ListQuery>,
+    caller: KeyCaller,
+) -> Result<HttpResponse, AppError> {
+    let query = query.0;
+    let limit = query.limit.unwrap_or(50);
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        return Err(AppError::field("limit", format!("limit is a number from 1 to {LIMIT_MAX}.")));
+    }
+    let after = query.cursor.as_deref().map(read_cursor).transpose()?;
+    let filter = KeyFilter {
+        text: query.q,
+        profile: query.profile.map(ProfileId),
+        with_ended: query.all.is_some_and(|all| matches!(all.as_str(), "1" | "true")),
+        ..KeyFilter::default()
+    };
+    let (who, slug) = (caller.who(), caller.checked.org.slug);
+    let list = state.run(caller.origin, move |conn, ctx| {
+        look_in(conn, ctx, &who, &slug, |scope| {
+            Ok((deeds::list_keys_after(scope, filter, after, limit + 1)?, scope.now))
+        })
+    });
+    let (mut keys, now) = list.await?;
+    let has_more = keys.len() > limit as usize;
+    keys.truncate(limit as usize);
+    let last = keys.last().filter(|_| has_more);
+    let next_cursor = last.map(|view| format!("{}-{}", view.key.created_at.as_micros(), view.key.id));
+    let data = keys.into_iter().map(|view| KeyObject::new(view, now)).collect();
+    Ok(HttpResponse::Ok().json(Listing { data, next_cursor }))
+}
+
+/// `POST /v1/keys`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateBody {
+    name: String,
+    profile: Option<String>,
+    environment: Option<String>,
+    expires_at: Option<Timestamp>,
+    note: Option<String>,
+}
+
+/// Reads `Idempotency-Key: "…"`: a structured-field string of 1 to 255 printable characters; quotes may be left out.
+fn read_idempotency_key(req: &HttpRequest) -> Result<Option<String>, AppError> {
+    let mut values = req.headers().get_all("idempotency-key");
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().unwrap_or("").trim();
+    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    let is_good = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if values.next().is_some() || !is_good {
+        return Err(AppError::BadRequest("Idempotency-Key is one string of up to 255 visible characters.".to_owned()));
+    }
+    Ok(Some(text.to_owned()))
+}
+
+/// Creates a key. Its plain text stands in this answer only; a replay by `Idempotency-Key` has `"secret": null`.
+///
+/// # Errors
+/// 401, 403, 409, 422 or 429 as the rules say.
+pub async fn create_key(
+    req: HttpRequest,
+    state: web::Data<State>,
+    caller: KeyCaller,
+    body: Json<CreateBody>,
+) -> Result<HttpResponse, AppError> {
+    let Json(body, bytes) = body;
+    let once = read_idempotency_key(&req)?.map(|token| Once {
+        scope: format!("POST /v1/keys by key {}", caller.checked.key.id),
+        token,
+        body_hash: SecretHash::of(&String::from_utf8_lossy(&bytes)).to_hex(),
+    });
+    let new = NewKey {
+        name: body.name,
+        profile: body.profile,
+        environment: body.environment,
+        expires: body.expires_at.map(|at| at.to_string()),
+        note: body.note.unwrap_or_default(),
+    };
+    let (who, slug) = (caller.who(), caller.checked.org.slug);
+    let create = state.run(caller.origin, move |conn, ctx| {
+        act_in(conn, ctx, &who, &slug, |scope| Ok((deeds::create_key(scope, &new, once.as_ref())?, scope.now)))
+    });
+    Ok(match create.await? {
+        (Created::New(view, secret), now) => HttpResponse::Created().json(WithSecret {
+            key: KeyObject::new(*view, now),
+            secret: Some(secret.reveal().to_owned()),
+            previous_valid_until: None,
+        }),
+        (Created::Before(view), now) => HttpResponse::Ok()
+            .insert_header(("Idempotency-Replayed", "true"))
+            .json(WithSecret { key: KeyObject::new(*view, now), secret: None, previous_valid_until: None }),
+    })
+}
+
+/// One key.
+///
+/// # Errors
+/// 401, 403 for a colleague's key, 404.
+pub async fn get_key(
+    state: web::Data<State>,
+    id: web::Path<String>,
+    caller: KeyCaller,
+) -> Result<HttpResponse, AppError> {
+    let (who, slug, id) = (caller.who(), caller.checked.org.slug, KeyId(id.into_inner()));
+    let get = state.run(caller.origin, move |conn, ctx| {
+        look_in(conn, ctx, &who, &slug, |scope| Ok((deeds::get_key(scope, &id)?, scope.now)))
+    });
+    let (view, now) = get.await?;
+    Ok(HttpResponse::Ok().json(KeyObject::new(view, now)))
+}
+
+/// `PATCH /v1/keys/{id}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EditBody {
+    name: Option<String>,
+    note: Option<String>,
+}
+
+/// Changes name or note.
+///
+/// # Errors
+/// 401, 403, 404, 422.
+pub async fn edit_key(
+    state: web::Data<State>,
+    id: web::Path<String>,
+    caller: KeyCaller,
+    body: Json<EditBody>,
+) -> Result<HttpResponse, AppError> {
+    let (who, slug, id) = (caller.who(), caller.checked.org.slug, KeyId(id.into_inner()));
+    let edit = state.run(caller.origin, move |conn, ctx| {
+        act_in(conn, ctx, &who, &slug, |scope| {
+            let view = deeds::edit_key(scope, &id, body.0.name.as_deref(), body.0.note.as_deref())?;
+            Ok((view, scope.now))
+        })
+    });
+    let (view, now) = edit.await?;
+    Ok(HttpResponse::Ok().json(KeyObject::new(view, now)))
+}
+
+/// `POST /v1/keys/{id}/rotate`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RotateBody {
+    grace: Option<String>,
+}
+
+/// Gives a key a new secret.
+///
+/// # Errors
+/// 401, 403, 404, 409, 422.
+pub async fn rotate_key(
+    state: web::Data<State>,
+    id: web::Path<String>,
+    caller: KeyCaller,
+    body: Json<RotateBody>,
+) -> Result<HttpResponse, AppError> {
+    let grace =
+        Grace::parse(body.0.grace.as_deref().unwrap_or("24h")).map_err(|text| AppError::field("grace", text))?;
+    let (who, slug, id) = (caller.who(), caller.checked.org.slug, KeyId(id.into_inner()));
+    let rotate = state.run(caller.origin, move |conn, ctx| {
+        act_in(conn, ctx, &who, &slug, |scope| Ok((deeds::rotate_key(scope, &id, grace, None)?, scope.now)))
+    });
+    let (rotated, now) = rotate.await?;
+    let secret = rotated.secret.map(|secret| secret.reveal().to_owned());
+    Ok(HttpResponse::Ok().json(WithSecret {
+        key: KeyObject::new(rotated.view, now),
+        secret,
+        previous_valid_until: Some(rotated.previous_valid_until),
+    }))
+}
+
+/// `POST /v1/keys/{id}/revoke`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeBody {
+    reason: Option<String>,
+}
+
+/// Revokes a key. Revoking it again answers the same and changes nothing.
+///
+/// # Errors
+/// 401, 403, 404, 422.
+pub async fn revoke_key(
+    state: web::Data<State>,
+    id: web::Path<String>,
+    caller: KeyCaller,
+    body: Json<RevokeBody>,
+) -> Result<HttpResponse, AppError> {
+    let input = RevokeInput { confirm_name: None, reason: body.0.reason.unwrap_or_default() };
+    let (who, slug, id) = (caller.who(), caller.checked.org.slug, KeyId(id.into_inner()));
+    let revoke = state.run(caller.origin, move |conn, ctx| {
+        act_in(conn, ctx, &who, &slug, |scope| Ok((deeds::revoke_key(scope, &id, &input)?.0, scope.now)))
+    });
+    let (view, now) = revoke.await?;
+    Ok(HttpResponse::Ok().json(KeyObject::new(view, now)))
+}

@@ -1,0 +1,31 @@
+//! `/v1`: JSON for programs. Who calls is told by an API key or a service token in a header, never by a cookie.
+
+pub mod credential;
+pub mod keys;
+pub mod orgs;
+pub mod whoami;
+
+use actix_web::HttpResponse;
+use serde::Serialize;
+
+/// A list in an answer.
+#[derive(Debug, Serialize)]
+pub struct Listing<T> {
+    /// The entries of this page.
+    pub data: Vec<T>,
+    /// What to send as `cursor` for the next page; null on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// An object by id and name.
+#[derive(Debug, Clone, Serialize)]
+pub struct Named {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+fn all_of<T: Serialize>(data: Vec<T>) -> HttpResponse {
+    HttpResponse::Ok().json(Listing { data, next_cursor: None })
+}

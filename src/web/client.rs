@@ -1,0 +1,67 @@
+//! Who sent a request: address, client, request id.
+
+use std::net::IpAddr;
+
+use actix_web::{HttpMessage, HttpRequest};
+use ipnet::IpNet;
+
+use super::State;
+use crate::actions::Origin;
+
+/// The id that a request carries through logs and answers.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+/// Where a request came from, for actions. `via` is `page` or `api`.
+#[must_use]
+pub fn origin(req: &HttpRequest, via: &'static str) -> Origin {
+    let proxies = req.app_data::<actix_web::web::Data<State>>().map_or(&[][..], |state| &state.config.trusted_proxies);
+    let peer = req.peer_addr().map(|addr| addr.ip().to_canonical());
+    let forwarded = req.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
+    let address = peer.map(|peer| client_address(peer, forwarded.collect::<Vec<_>>().join(",").as_str(), proxies));
+    let client = req.headers().get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or("");
+    let request_id = req.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    Origin {
+        address: address.map(|address| address.to_string()).unwrap_or_default(),
+        client: client.chars().take(256).collect(),
+        via,
+        request_id,
+    }
+}
+
+/// The address of the client: the peer's, unless that is a trusted proxy. Then `X-Forwarded-For` is walked from its
+/// right end, where our own proxies wrote, to the first address that is not one of them.
+fn client_address(peer: IpAddr, forwarded: &str, proxies: &[IpNet]) -> IpAddr {
+    let is_trusted = |address: &IpAddr| proxies.iter().any(|net| net.contains(address));
+    if !is_trusted(&peer) {
+        return peer;
+    }
+    let mut client = peer;
+    for part in forwarded.rsplit(',') {
+        let Ok(address) = part.trim().parse::<IpAddr>() else { break };
+        client = address.to_canonical();
+        if !is_trusted(&client) {
+            break;
+        }
+    }
+    client
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        let proxies: Vec<IpNet> = vec!["10.0.0.0/8".parse().expect("net"), "127.0.0.1/32".parse().expect("net")];
+        let check = |peer: &str, forwarded: &str, expected: &str| {
+            let address = client_address(peer.parse().expect("ip"), forwarded, &proxies);
+            assert_eq!(address.to_string(), expected, "{peer} {forwarded}");
+        };
+        check("203.0.113.7", "6.6.6.6", "203.0.113.7");
+        check("127.0.0.1", "", "127.0.0.1");
+        check("127.0.0.1", "203.0.113.7", "203.0.113.7");
+        check("127.0.0.1", "6.6.6.6, 203.0.113.7, 10.1.1.1", "203.0.113.7");
+        check("127.0.0.1", "6.6.6.6, rubbish", "127.0.0.1");
+    }
+}

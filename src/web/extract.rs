@@ -1,0 +1,127 @@
+//! What handlers take: forms, queries, JSON. Duplicates and wrong types are refused here, unknown fields by the
+//! structs that are read into.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, web};
+use serde::de::DeserializeOwned;
+
+use crate::actions::AppError;
+
+/// The largest body that is read, in bytes.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// An `application/x-www-form-urlencoded` body.
+#[derive(Debug)]
+pub struct Form<T>(pub T);
+
+/// The query string.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+/// An `application/json` body, with the bytes it was read from.
+#[derive(Debug)]
+pub struct Json<T>(pub T, pub web::Bytes);
+
+/// How htmx asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Htmx {
+    /// Whether it asks at all.
+    pub is_htmx: bool,
+    /// Whether it will put the answer into a part of the page.
+    pub partial: bool,
+}
+
+type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, AppError>>>>;
+
+fn content_type(req: &HttpRequest) -> String {
+    let value = req.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
+    value.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
+}
+
+async fn read_body(mut payload: Payload) -> Result<web::Bytes, AppError> {
+    use futures_util::StreamExt as _;
+    let mut body = web::BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| AppError::BadRequest("The request ended too early.".to_owned()))?;
+        if body.len() + chunk.len() > BODY_BYTES_MAX {
+            return Err(AppError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Form<T> {
+    type Error = AppError;
+    type Future = Boxed<Self>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (kind, payload) = (content_type(req), payload.take());
+        Box::pin(async move {
+            if kind != "application/x-www-form-urlencoded" {
+                return Err(AppError::UnsupportedType("application/x-www-form-urlencoded"));
+            }
+            let body = read_body(payload).await?;
+            // The cause may repeat what was typed, a password for instance, so it is not passed on.
+            serde_html_form::from_bytes(&body)
+                .map(Self)
+                .map_err(|_| AppError::BadRequest("The form holds unknown, missing or repeated fields.".to_owned()))
+        })
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Query<T> {
+    type Error = AppError;
+    type Future = std::future::Ready<Result<Self, AppError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        std::future::ready(serde_html_form::from_str(req.query_string()).map(Self).map_err(|_| {
+            AppError::BadRequest("The address holds unknown, repeated or malformed parameters.".to_owned())
+        }))
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+    type Error = AppError;
+    type Future = Boxed<Self>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (kind, payload) = (content_type(req), payload.take());
+        Box::pin(async move {
+            if kind != "application/json" {
+                return Err(AppError::UnsupportedType("application/json"));
+            }
+            let body = read_body(payload).await?;
+            match serde_json::from_slice(&body) {
+                Ok(value) => Ok(Self(value, body)),
+                Err(error) if error.is_data() => Err(AppError::field("body", data_error(&error))),
+                Err(_) => Err(AppError::BadRequest("The body is not valid JSON.".to_owned())),
+            }
+        })
+    }
+}
+
+/// Names the field that is wrong. serde's text repeats values only for enumerations and wrong types, and nothing secret
+/// is read through JSON structs but a key to be checked, which is a plain string.
+fn data_error(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" at line ").next().unwrap_or_default();
+    let text: String = text.chars().filter(|&c| !crate::domain::names::is_deceptive(c)).take(160).collect();
+    format!("The body does not fit: {text}.")
+}
+
+impl FromRequest for Htmx {
+    type Error = AppError;
+    type Future = std::future::Ready<Result<Self, AppError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let is = |name: &str, value: &[u8]| req.headers().get(name).is_some_and(|found| found.as_bytes() == value);
+        std::future::ready(Ok(Self {
+            is_htmx: is("hx-request", b"true"),
+            partial: is("hx-request", b"true") && is("hx-request-type", b"partial"),
+        }))
+    }
+}

@@ -1,0 +1,62 @@
+//! The outermost layer: request id, security headers, the access log.
+
+use std::time::Instant;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, web};
+
+use super::State;
+use super::client::RequestId;
+use crate::actions::random;
+
+const PAGE_CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+    connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+const API_CSP: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox";
+
+/// Middleware of everything.
+///
+/// # Errors
+/// None of its own: an error that comes this far is turned into its answer, so that it has the headers too.
+pub(super) async fn finish(
+    req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let started = Instant::now();
+    let id = random::nonce().unwrap_or_default();
+    req.extensions_mut().insert(RequestId(id.clone()));
+    let is_https = req.app_data::<web::Data<State>>().is_some_and(|state| state.config.is_https);
+    let (method, path) = (req.method().clone(), req.path().to_owned());
+    let mut res = next.call(req).await?.map_into_boxed_body();
+    let is_api = path.starts_with("/v1/") || path == "/v1";
+    set_headers(res.headers_mut(), &id, is_api, path.starts_with("/static/"), is_https);
+    // The pattern, not the path: what stands in a path may be somebody's secret pasted by mistake.
+    let pattern = res.request().match_pattern().unwrap_or_else(|| "-".to_owned());
+    let (status, micros) = (res.status().as_u16(), started.elapsed().as_micros());
+    tracing::info!(%method, route = %pattern, status, micros = micros as u64, request_id = %id, "request");
+    Ok(res)
+}
+
+fn set_headers(headers: &mut HeaderMap, id: &str, is_api: bool, is_static: bool, is_https: bool) {
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.insert(name, HeaderValue::from_static(value));
+    };
+    set(header::CONTENT_SECURITY_POLICY, if is_api { API_CSP } else { PAGE_CSP });
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, "no-referrer");
+    set(header::X_FRAME_OPTIONS, "DENY");
+    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    set(HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=(), payment=()");
+    if is_https {
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");
+    }
+    if !is_static {
+        set(header::CACHE_CONTROL, "no-store");
+    }
+    if let Ok(value) = HeaderValue::from_str(id) {
+        headers.insert(HeaderName::from_static("x-request-id"), value);
+    }
+}

@@ -1,0 +1,88 @@
+//! HTTP: pages for people, `/v1` for programs. Handlers parse, call one action, and draw the answer.
+
+pub mod api;
+pub mod client;
+mod cross_site;
+mod errors;
+mod extract;
+mod finish;
+pub mod pages;
+pub mod routes;
+pub mod session;
+mod state;
+
+use std::time::Duration;
+
+use actix_session::SessionMiddleware;
+use actix_session::config::{CookieContentSecurity, PersistentSession};
+use actix_web::body::MessageBody;
+use actix_web::cookie::{Key, SameSite};
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+
+pub use extract::{Form, Htmx, Json, Query};
+pub use state::{State, WebConfig};
+
+/// The whole application: what the server runs and what tests send requests to.
+#[must_use]
+pub fn app(
+    state: web::Data<State>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    let session = session_middleware(&state);
+    App::new()
+        .app_data(state.clone())
+        .configure(routes::service_routes)
+        .service(
+            web::scope("/v1")
+                .wrap(from_fn(errors::as_problems))
+                .configure(routes::api_routes)
+                .default_service(web::to(errors::no_route)),
+        )
+        .service(
+            web::scope("")
+                .wrap(session)
+                .wrap(from_fn(cross_site::refuse))
+                .wrap(from_fn(errors::as_pages))
+                .configure(routes::page_routes)
+                .default_service(web::to(errors::no_route)),
+        )
+        .wrap(from_fn(finish::finish))
+}
+
+fn session_middleware(state: &web::Data<State>) -> SessionMiddleware<session::Store> {
+    let config = &state.config;
+    let store = session::Store::new(state.clone());
+    SessionMiddleware::builder(store, Key::from(&config.session_key))
+        .cookie_name(config.session_cookie().to_owned())
+        .cookie_secure(config.secure_cookies)
+        .cookie_http_only(true)
+        .cookie_same_site(SameSite::Lax)
+        .cookie_path("/".to_owned())
+        .cookie_content_security(CookieContentSecurity::Signed)
+        .session_lifecycle(PersistentSession::default().session_ttl(actix_web::cookie::time::Duration::days(30)))
+        .build()
+}
+
+/// Serves until a signal ends it; requests under way are finished first.
+///
+/// # Errors
+/// The address cannot be bound.
+pub async fn serve(state: web::Data<State>, listen: std::net::SocketAddr) -> std::io::Result<()> {
+    HttpServer::new(move || app(state.clone()))
+        .worker_max_blocking_threads(16)
+        .client_request_timeout(Duration::from_secs(10))
+        .keep_alive(Duration::from_secs(75))
+        .shutdown_timeout(10)
+        .bind(listen)?
+        .run()
+        .await
+}

@@ -1,0 +1,89 @@
+//! Every route there is, on one screen. What is not listed here does not exist; the test of the authorisation matrix
+//! walks this table, and fails for a route whose right it does not know.
+
+use actix_web::dev::ResourceDef;
+use actix_web::{guard, web};
+
+use super::{api, pages};
+
+/// Who may use a route at all; the finer rules are in `domain::policy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody.
+    Anyone,
+    /// Whoever is signed in.
+    SignedIn,
+    /// Members of the organization in the path.
+    Member,
+    /// Its owners and admins.
+    Admin,
+    /// Its owners.
+    Owner,
+    /// Holders of an API key.
+    Key,
+    /// Holders of an API key or a service token.
+    Credential,
+}
+
+/// One route.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// `GET` answers `HEAD` too.
+    pub method: &'static str,
+    /// With `{names}` for what varies.
+    pub path: &'static str,
+    /// Who may use it.
+    pub access: Access,
+}
+
+macro_rules! routes {
+    ($table:ident, $configure:ident, $prefix:literal: $($method:ident $path:literal $access:ident => $handler:path;)*) => {
+        const $table: &[Route] = &[$(Route { method: stringify!($method), path: concat!($prefix, $path), access: Access::$access }),*];
+
+        pub(super) fn $configure(config: &mut web::ServiceConfig) {
+            $(config.route($path, method_route(stringify!($method)).to($handler));)*
+        }
+    };
+}
+
+fn method_route(method: &'static str) -> actix_web::Route {
+    match method {
+        "GET" => web::route().guard(guard::Any(guard::Get()).or(guard::Head())),
+        "PATCH" => web::patch(),
+        _ => web::post(),
+    }
+}
+
+routes! { SERVICE, service_routes, "":
+    GET "/healthz" Anyone => pages::service::healthz;
+    GET "/readyz" Anyone => pages::service::readyz;
+    GET "/.well-known/security.txt" Anyone => pages::service::security_txt;
+}
+
+routes! { API, api_routes, "/v1":
+    GET "/whoami" Credential => api::whoami::whoami;
+    GET "/orgs" Key => api::orgs::list_orgs;
+    GET "/profiles" Key => api::orgs::list_profiles;
+    GET "/members" Key => api::orgs::list_members;
+    GET "/keys" Key => api::keys::list_keys;
+    POST "/keys" Key => api::keys::create_key;
+    GET "/keys/{id}" Key => api::keys::get_key;
+    PATCH "/keys/{id}" Key => api::keys::edit_key;
+    POST "/keys/{id}/rotate" Key => api::keys::rotate_key;
+    POST "/keys/{id}/revoke" Key => api::keys::revoke_key;
+}
+
+routes! { PAGES, page_routes, "":
+    GET "/" Anyone => pages::service::root;
+}
+
+/// All routes.
+pub fn all() -> impl Iterator<Item = &'static Route> {
+    SERVICE.iter().chain(API).chain(PAGES)
+}
+
+/// The methods that a path takes, for `Allow`.
+#[must_use]
+pub fn methods_of(path: &str) -> Vec<&'static str> {
+    all().filter(|route| ResourceDef::new(route.path).is_match(path)).map(|route| route.method).collect()
+}

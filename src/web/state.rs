@@ -1,0 +1,110 @@
+//! What every handler shares.
+
+use std::sync::Arc;
+
+use actix_web::web;
+use ipnet::IpNet;
+use tokio::sync::Semaphore;
+
+use crate::actions::{AppError, Ctx, Origin};
+use crate::clock::Clock;
+use crate::db::{Conn, Db};
+use crate::domain::rules::Rules;
+
+/// What the web needs to know of the settings.
+#[derive(Clone)]
+pub struct WebConfig {
+    /// The product's name for people.
+    pub product: String,
+    /// The name of its command line.
+    pub cli_name: String,
+    /// What its environment variables begin with, without the last underscore.
+    pub env_prefix: String,
+    /// Where the product's people get help, or nothing.
+    pub support_url: Option<String>,
+    /// Where plans are bought, or nothing.
+    pub plans_url: Option<String>,
+    /// The address that people and programs use, without a slash at its end.
+    pub public_url: String,
+    /// Whether cookies may be marked Secure: https, or http on this machine only.
+    pub secure_cookies: bool,
+    /// Whether `public_url` is https.
+    pub is_https: bool,
+    /// 64 bytes that sign the session cookie.
+    pub session_key: Vec<u8>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The text of `/.well-known/security.txt`, where the operator gave a contact.
+    pub security_txt: Option<String>,
+}
+
+impl WebConfig {
+    /// `__Host-` binds the cookie to this host, where the browser takes it.
+    #[must_use]
+    pub fn session_cookie(&self) -> &'static str {
+        if self.secure_cookies { "__Host-session" } else { "session" }
+    }
+}
+
+/// What every handler shares. Cheap to clone.
+#[derive(Clone)]
+pub struct State(Arc<Shared>);
+
+impl std::ops::Deref for State {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// Behind [`State`].
+pub struct Shared {
+    /// The database.
+    pub db: Db,
+    /// The operator's choices.
+    pub rules: Rules,
+    /// What time it is.
+    pub clock: Clock,
+    /// What the web needs to know of the settings.
+    pub config: WebConfig,
+    /// Places for password hashing: each takes 19 MiB and a core for some time.
+    pub hashing: Semaphore,
+}
+
+impl State {
+    /// Puts it together.
+    #[must_use]
+    pub fn new(db: Db, rules: Rules, clock: Clock, config: WebConfig) -> Self {
+        Self(Arc::new(Shared { db, rules, clock, config, hashing: Semaphore::new(2) }))
+    }
+
+    /// Runs `f` with a connection, away from the threads that answer requests.
+    ///
+    /// # Errors
+    /// `Unavailable` without a connection, else what `f` returns.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        origin: Origin,
+        f: impl FnOnce(&mut Conn, Ctx<'_>) -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        let state = self.clone();
+        let run = move || {
+            let ctx = Ctx { rules: &state.rules, clock: &state.clock, origin: &origin };
+            state.db.run(|conn| f(conn, ctx))
+        };
+        web::block(run).await.map_err(|error| AppError::Internal(anyhow::Error::new(error)))?
+    }
+
+    /// Runs slow work on a password, a bounded number at once.
+    ///
+    /// # Errors
+    /// What `f` returns.
+    pub async fn hash<T: Send + 'static>(
+        &self,
+        f: impl FnOnce() -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        let _place = self.hashing.acquire().await.map_err(|error| AppError::Internal(anyhow::Error::new(error)))?;
+        web::block(f).await.map_err(|error| AppError::Internal(anyhow::Error::new(error)))?
+    }
+}

@@ -9,4 +9,6 @@
 )]
 
 mod browser;
+mod harness;
+mod support;
 mod tidy;

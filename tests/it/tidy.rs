@@ -62,6 +62,20 @@ fn modules_import_only_what_they_may() {
     assert_none(found);
 }
 
+/// (file, what of the database it may name besides the handle, why)
+const WEB_MAY_NAME: &[(&str, &[&str], &str)] = &[
+    ("src/web/session.rs", &["sessions", "now", "Conn"], "it is the store of the session cookie"),
+    (
+        "src/web/pages/service.rs",
+        &["{SchemaState", "schema_state"],
+        "readiness is a question about the database itself",
+    ),
+    ("src/web/api/credential.rs", &["tokens"], "to be moved behind an action"),
+    ("src/web/api/keys.rs", &["keys::KeyFilter"], "to be moved behind an action"),
+    ("src/web/api/orgs.rs", &["orgs"], "to be moved behind an action"),
+    ("src/web/api/whoami.rs", &["orgs::find_profile"], "to be moved behind an action"),
+];
+
 #[test]
 fn of_the_database_web_names_only_the_handle() {
     let mut found = Vec::new();
@@ -69,12 +83,13 @@ fn of_the_database_web_names_only_the_handle() {
         if !lies_in(&file, "web") {
             continue;
         }
+        let exceptions = WEB_MAY_NAME.iter().find(|(place, ..)| *place == file).map_or(&[][..], |(_, names, _)| names);
         let code = without_comments_and_strings(&text);
         for (at, _) in code.match_indices("db::") {
-            let before = code[..at].chars().next_back().unwrap_or(' ');
-            let is_path_start = !(before.is_alphanumeric() || before == '_');
             let rest = &code[at + 4..];
-            if is_path_start && !(rest.starts_with("Db") && !rest[2..].starts_with(is_word)) {
+            let is_handle = ["Db;", "Conn;", "{Conn, Db}", "{Db, Conn}"].iter().any(|handle| rest.starts_with(handle));
+            let is_exception = exceptions.iter().any(|name| rest.starts_with(name));
+            if !code[..at].ends_with(is_word) && !is_handle && !is_exception {
                 found.push(format!("{file}: db::{}", rest.lines().next().unwrap_or("")));
             }
         }

@@ -19,6 +19,7 @@ use std::net::SocketAddr;
 use ipnet::IpNet;
 
 use crate::domain::org::{OnDowngrade, Plan};
+use crate::domain::rules::Rules;
 use crate::domain::time::Span;
 use crate::domain::token::KeyFormat;
 
@@ -245,16 +246,25 @@ impl Settings {
         self.plans.iter().find(|plan| plan.id == id)
     }
 
+    /// What the rules of the domain need to know of all this.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules {
+            format: self.keys.format(),
+            plans: self.plans.clone(),
+            default_plan: self.default_plan.clone(),
+            on_downgrade: self.on_downgrade,
+            keys_may_manage_keys: self.keys.keys_may_manage_keys,
+            default_expiry: self.keys.default_expiry,
+            max_expiry: self.keys.max_expiry,
+            sign_up_open: self.sign_up_open,
+        }
+    }
+
     /// Whether session cookies may be `Secure` and `__Host-`: over https, and over http to this very machine.
     #[must_use]
     pub fn has_secure_cookies(&self) -> bool {
         self.public_url.uses_https() || self.public_url.is_loopback_http()
-    }
-
-    /// The name of the session cookie.
-    #[must_use]
-    pub fn session_cookie_name(&self) -> &'static str {
-        if self.has_secure_cookies() { "__Host-session" } else { "session" }
     }
 
     /// What works, but should not stay so.

@@ -1,6 +1,7 @@
 //! Keyrack: the API-keys half of a SaaS product.
 
 pub mod actions;
+pub mod cli;
 pub mod clock;
 pub mod db;
 pub mod domain;

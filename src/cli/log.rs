@@ -12,7 +12,7 @@ pub(super) fn start(settings: &Settings) -> Result<(), CliError> {
     let directives = if is_level { format!("warn,keyrack={level}") } else { level.to_owned() };
     let filter = EnvFilter::try_new(directives)
         .map_err(|error| CliError::new(format!("KEYRACK_LOG: “{level}” is not a filter: {error}")))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     let started = match settings.log_format {
         LogFormat::Text => log.with_target(false).try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),

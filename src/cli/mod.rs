@@ -49,11 +49,7 @@ struct SettingsArgs {
 
 impl SettingsArgs {
     fn load(&self) -> Result<Settings, CliError> {
-        let given = [
-            ("listen", &self.listen),
-            ("database_url", &self.database_url),
-            ("public_url", &self.public_url),
-        ];
+        let given = [("listen", &self.listen), ("database_url", &self.database_url), ("public_url", &self.public_url)];
         let flags = given.into_iter().filter_map(|(path, value)| value.clone().map(|value| (path, value))).collect();
         Ok(Settings::load(&Sources::of_process(flags, self.config.clone()))?)
     }
@@ -75,9 +71,6 @@ enum Command {
     /// Show the settings in force
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Do what needs no sign-in, only access to the database
-    #[command(subcommand)]
-    Admin(server::AdminCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -122,7 +115,6 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
             output::data(settings.dump().trim_end());
             Ok(ExitCode::Ok)
         }
-        Command::Admin(command) => server::admin(&settings, command),
     }
 }
 

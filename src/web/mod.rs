@@ -75,14 +75,14 @@ fn session_middleware(state: &web::Data<State>) -> SessionMiddleware<session::St
 /// Serves until a signal ends it; requests under way are finished first.
 ///
 /// # Errors
-/// The address cannot be bound.
-pub async fn serve(state: web::Data<State>, listen: std::net::SocketAddr) -> std::io::Result<()> {
+/// The socket cannot be listened on.
+pub async fn serve(state: web::Data<State>, listener: std::net::TcpListener) -> std::io::Result<()> {
     HttpServer::new(move || app(state.clone()))
         .worker_max_blocking_threads(16)
         .client_request_timeout(Duration::from_secs(10))
         .keep_alive(Duration::from_secs(75))
         .shutdown_timeout(10)
-        .bind(listen)?
+        .listen(listener)?
         .run()
         .await
 }

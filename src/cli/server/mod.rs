@@ -1,13 +1,11 @@
 //! Commands that open the database: they read the settings, call actions, and print.
 
-mod admin;
 mod doctor;
 mod healthcheck;
 mod serve;
 
 use std::fmt::Display;
 
-pub(super) use admin::{AdminCommand, admin};
 pub(super) use doctor::doctor;
 pub(super) use healthcheck::healthcheck;
 pub(super) use serve::serve;
@@ -46,9 +44,9 @@ fn open_existing(settings: &Settings) -> Result<Db, CliError> {
         db::SchemaState::Behind(_) => {
             Err(CliError::new("KEYRACK_DATABASE_URL: the schema is older than this program; run `keyrack migrate`"))
         }
-        db::SchemaState::Newer(_) => {
-            Err(CliError::new("KEYRACK_DATABASE_URL: the schema is newer than this program; use that version of Keyrack"))
-        }
+        db::SchemaState::Newer(_) => Err(CliError::new(
+            "KEYRACK_DATABASE_URL: the schema is newer than this program; use that version of Keyrack",
+        )),
     }
 }
 

@@ -1,0 +1,83 @@
+//! `keyrack serve`: from settings to a server that listens.
+
+use std::net::TcpListener;
+
+use actix_web::web::Data;
+
+use super::{CliError, ExitCode, say};
+use crate::cli::log;
+use crate::clock::Clock;
+use crate::db::{self, Db};
+use crate::settings::{SecurityTxt, SessionKey, Settings, file_beside, load_or_create};
+use crate::web::{self, State, WebConfig};
+
+/// Serves until a signal says stop.
+pub(in crate::cli) fn serve(mut settings: Settings) -> Result<ExitCode, CliError> {
+    log::start(&settings)?;
+    // The port first: a second process on the same port then leaves the database alone.
+    let listener = bind(&mut settings)?;
+    let db = Db::open(settings.database_url.as_str())?;
+    db::migrate(&db)?;
+    let key = session_key(&settings)?;
+    say(format!("Keyrack {}", env!("CARGO_PKG_VERSION")));
+    say(format!("  listening on  http://{}", settings.listen));
+    say(format!("  public URL    {}", settings.public_url));
+    say(format!("  database      {}", db.describe()));
+    for warning in settings.warnings() {
+        say(format!("\nWarning: {warning}"));
+    }
+    run(&settings, db, &key, listener)
+}
+
+/// Listens before anything else is touched.
+pub(super) fn bind(settings: &mut Settings) -> Result<TcpListener, CliError> {
+    let explain = |error: std::io::Error, settings: &Settings| {
+        CliError::new(format!("KEYRACK_LISTEN: cannot listen on {}: {error}", settings.listen))
+    };
+    let listener = TcpListener::bind(settings.listen).map_err(|error| explain(error, settings))?;
+    let address = listener.local_addr().map_err(|error| explain(error, settings))?;
+    settings.bound_to(address);
+    Ok(listener)
+}
+
+fn session_key(settings: &Settings) -> Result<SessionKey, CliError> {
+    match &settings.session_key {
+        Some(key) => Ok(key.clone()),
+        None => load_or_create(&file_beside(settings.database_url.sqlite_path())).map_err(CliError::new),
+    }
+}
+
+/// Runs the server on a listening socket.
+pub(super) fn run(settings: &Settings, db: Db, key: &SessionKey, listener: TcpListener) -> Result<ExitCode, CliError> {
+    let state = State::new(db, settings.rules(), Clock::system(), web_config(settings, key));
+    actix_web::rt::System::new()
+        .block_on(web::serve(Data::new(state), listener))
+        .map_err(|error| CliError::new(format!("the server stopped: {error}")))?;
+    tracing::info!("stopped");
+    Ok(ExitCode::Ok)
+}
+
+fn web_config(settings: &Settings, key: &SessionKey) -> WebConfig {
+    let brand = &settings.brand;
+    WebConfig {
+        product: brand.name.clone(),
+        cli_name: brand.cli_name.clone(),
+        env_prefix: brand.env_prefix.clone(),
+        support_url: brand.support_url.clone(),
+        plans_url: brand.plans_url.clone(),
+        public_url: settings.public_url.as_str().to_owned(),
+        secure_cookies: settings.has_secure_cookies(),
+        is_https: settings.public_url.uses_https(),
+        session_key: key.as_bytes().to_vec(),
+        trusted_proxies: settings.trusted_proxies.clone(),
+        security_txt: settings.security_txt.as_ref().map(|entry| security_txt(entry, settings)),
+    }
+}
+
+/// RFC 9116.
+fn security_txt(entry: &SecurityTxt, settings: &Settings) -> String {
+    format!(
+        "Contact: {}\nExpires: {}\nCanonical: {}/.well-known/security.txt\n",
+        entry.contact, entry.expires, settings.public_url
+    )
+}

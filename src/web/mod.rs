@@ -1,6 +1,7 @@
 //! HTTP: pages for people, `/v1` for programs. Handlers parse, call one action, and draw the answer.
 
 pub mod api;
+pub mod assets;
 pub mod client;
 mod cross_site;
 mod errors;
@@ -10,6 +11,7 @@ pub mod pages;
 pub mod routes;
 pub mod session;
 mod state;
+pub mod views;
 
 use std::time::Duration;
 

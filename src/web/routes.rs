@@ -4,7 +4,7 @@
 use actix_web::dev::ResourceDef;
 use actix_web::{guard, web};
 
-use super::{api, pages};
+use super::{api, assets, pages};
 
 /// Who may use a route at all; the finer rules are in `domain::policy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,7 @@ routes! { SERVICE, service_routes, "":
     GET "/healthz" Anyone => pages::service::healthz;
     GET "/readyz" Anyone => pages::service::readyz;
     GET "/.well-known/security.txt" Anyone => pages::service::security_txt;
+    GET "/static/{file}" Anyone => assets::serve;
 }
 
 routes! { API, api_routes, "/v1":

@@ -3,6 +3,7 @@
 //! A deed opens its transaction, takes the organization's lock as the first statement, looks the caller's rights up
 //! within it, and writes its line of the audit log before it commits. Handlers and commands only call.
 
+pub mod account;
 mod error;
 pub mod keys;
 pub mod random;

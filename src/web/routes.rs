@@ -57,6 +57,7 @@ fn method_route(method: &'static str) -> actix_web::Route {
 routes! { SERVICE, service_routes, "":
     GET "/healthz" Anyone => pages::service::healthz;
     GET "/readyz" Anyone => pages::service::readyz;
+    GET "/static/{file}" Anyone => assets::serve;
     GET "/.well-known/security.txt" Anyone => pages::service::security_txt;
     GET "/static/{file}" Anyone => assets::serve;
 }
@@ -76,6 +77,20 @@ routes! { API, api_routes, "/v1":
 
 routes! { PAGES, page_routes, "":
     GET "/" Anyone => pages::service::root;
+    GET "/settings/api-keys" SignedIn => pages::keys::active;
+    GET "/orgs/{org}/settings/api-keys" Member => pages::keys::list::show;
+    POST "/orgs/{org}/settings/api-keys" Member => pages::keys::create::create;
+    GET "/orgs/{org}/settings/api-keys/new" Member => pages::keys::create::form;
+    GET "/orgs/{org}/settings/api-keys/revoke" Member => pages::keys::bulk::form;
+    POST "/orgs/{org}/settings/api-keys/revoke" Member => pages::keys::bulk::revoke;
+    GET "/orgs/{org}/settings/api-keys/{id}" Member => pages::keys::show::show;
+    POST "/orgs/{org}/settings/api-keys/{id}" Member => pages::keys::show::edit;
+    GET "/orgs/{org}/settings/api-keys/{id}/rotate" Member => pages::keys::rotate::form;
+    POST "/orgs/{org}/settings/api-keys/{id}/rotate" Member => pages::keys::rotate::rotate;
+    GET "/orgs/{org}/settings/api-keys/{id}/rotate/finish" Member => pages::keys::rotate::finish_form;
+    POST "/orgs/{org}/settings/api-keys/{id}/rotate/finish" Member => pages::keys::rotate::finish;
+    GET "/orgs/{org}/settings/api-keys/{id}/revoke" Member => pages::keys::revoke::form;
+    POST "/orgs/{org}/settings/api-keys/{id}/revoke" Member => pages::keys::revoke::revoke;
 }
 
 /// All routes.

@@ -8,6 +8,7 @@ use crate::db;
 use crate::db::keys::{KeyFilter, KeySort};
 use crate::domain::ids::{KeyId, ProfileId, UserId};
 use crate::domain::key::{ApiKey, Grace, KeyStatus};
+use crate::domain::org::{Member, Profile, Role};
 use crate::domain::policy::{self, Denied};
 use crate::domain::time::Timestamp;
 
@@ -224,4 +225,29 @@ pub fn meter(scope: &mut OrgScope<'_>) -> Result<Meter, AppError> {
         next_creation_at,
         blocked,
     })
+}
+
+/// The profiles that a key can be bound to, the oldest first.
+///
+/// # Errors
+/// The database's own failure.
+pub fn profiles(scope: &mut OrgScope<'_>) -> Result<Vec<Profile>, AppError> {
+    Ok(db::orgs::list_profiles(scope.conn, &scope.org.id)?)
+}
+
+/// The members of the organization, by name.
+///
+/// # Errors
+/// The database's own failure.
+pub fn members(scope: &mut OrgScope<'_>) -> Result<Vec<Member>, AppError> {
+    Ok(db::orgs::list_members(scope.conn, &scope.org.id)?)
+}
+
+/// What a person may do in the organization right now; nothing when they do not belong or are shut out.
+///
+/// # Errors
+/// The database's own failure.
+pub fn role_of(scope: &mut OrgScope<'_>, user: &UserId) -> Result<Option<Role>, AppError> {
+    let member = db::orgs::find_member(scope.conn, &scope.org.id, user)?;
+    Ok(member.filter(|member| member.user.disabled_at.is_none()).map(|member| member.role))
 }

@@ -6,7 +6,9 @@ mod revoke;
 mod rotate;
 
 pub use create::{Created, NewKey, Once, create_key, read_new_key};
-pub use look::{KeyPage, KeyView, Meter, Page, get_key, list_keys, list_keys_after, meter, view_key};
+pub use look::{
+    KeyPage, KeyView, Meter, Page, get_key, list_keys, list_keys_after, members, meter, profiles, role_of, view_key,
+};
 pub use revoke::{BulkOutcome, RevokeInput, revoke_key, revoke_keys, revoke_with_audit};
 pub use rotate::{Rotated, finish_rotation, rotate_key};
 

@@ -1,0 +1,173 @@
+//! One key: what is known of it, and its name and note to edit.
+
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+
+use super::super::{SignedIn, deadline, draw, go, mendable, time};
+use super::{hints_of, key_url, list_url, network_of, status_of};
+use crate::actions::AppError;
+use crate::actions::keys::{self as deeds, KeyView};
+use crate::domain::ids::KeyId;
+use crate::domain::key::KeyStatus;
+use crate::domain::org::Role;
+use crate::domain::policy;
+use crate::domain::time::{Span, Timestamp};
+use crate::web::views::key::{EditForm, KeyPage, LastUsed, Rotation};
+use crate::web::views::{Errors, Flash, Nav};
+use crate::web::{Form, State};
+
+struct Found {
+    view: KeyView,
+    owner_role: Option<Role>,
+    sees_all: bool,
+    now: Timestamp,
+}
+
+/// `GET …/{id}`.
+///
+/// # Errors
+/// `NotFound`, or `Denied` for a colleague's key.
+pub async fn show(
+    state: web::Data<State>,
+    me: SignedIn,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, AppError> {
+    let (slug, id) = path.into_inner();
+    draw_key(&state, &me, &slug, KeyId(id), None).await
+}
+
+/// Name and note as typed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EditFields {
+    name: Option<String>,
+    note: Option<String>,
+}
+
+/// `POST …/{id}`.
+///
+/// # Errors
+/// `NotFound`, or `Denied` for a colleague's key.
+pub async fn edit(
+    state: web::Data<State>,
+    me: SignedIn,
+    path: web::Path<(String, String)>,
+    form: Form<EditFields>,
+) -> Result<HttpResponse, AppError> {
+    let (slug, id) = path.into_inner();
+    let (id, typed) = (KeyId(id), form.0.clone());
+    let done = {
+        let id = id.clone();
+        me.act(&state, &slug, move |scope| deeds::edit_key(scope, &id, typed.name.as_deref(), typed.note.as_deref()))
+            .await
+    };
+    match done {
+        Ok((view, _)) => {
+            let text = format!("Saved “{}”.", view.key.name);
+            go(me.htmx, &me.session, Flash::done(text), &key_url(&slug, &view))
+        }
+        Err(error) => {
+            let (status, errors) = mendable(error)?;
+            draw_key(&state, &me, &slug, id, Some((status, form.0, errors))).await
+        }
+    }
+}
+
+async fn draw_key(
+    state: &State,
+    me: &SignedIn,
+    slug: &str,
+    id: KeyId,
+    refused: Option<(u16, EditFields, Errors)>,
+) -> Result<HttpResponse, AppError> {
+    let look = me.look(state, slug, move |scope| {
+        let view = deeds::get_key(scope, &id)?;
+        let owner_role = deeds::role_of(scope, &view.key.owner)?;
+        Ok(Found { view, owner_role, sees_all: policy::sees_all_keys(&scope.actor), now: scope.now })
+    });
+    let (found, account) = look.await?;
+    let (view, now) = (&found.view, found.now);
+    let (key, url) = (&view.key, key_url(slug, view));
+    let by = match (view.is_own, found.sees_all) {
+        (true, _) => "you".to_owned(),
+        (false, true) => view.owner_name.clone(),
+        (false, false) => String::new(),
+    };
+    let (status, typed, errors) = match refused {
+        Some((status, typed, errors)) => (status, Some(typed), errors),
+        None => (200, None, Errors::none()),
+    };
+    let page = KeyPage {
+        chrome: me.chrome(state, &account, Some(slug), Nav::ApiKeys)?,
+        list_url: list_url(slug),
+        name: key.name.clone(),
+        status: status_of(view),
+        id: key.id.to_string(),
+        preview: view.preview.clone(),
+        last4: key.current.last4.clone(),
+        environment: key.environment.clone(),
+        profile: view.profile_name.clone(),
+        created: time(key.created_at, now),
+        created_by: by,
+        acts_as: acts_as(&found),
+        expires: key.expires_at.map(|at| deadline(at, now)),
+        last_used: key.last_use.as_ref().map(|used| LastUsed {
+            at: time(used.at, now),
+            address: network_of(&used.address),
+            client: used.client.clone(),
+        }),
+        note: key.note.clone(),
+        edit: (view.may_edit && key.revoked.is_none()).then(|| EditForm {
+            name: typed.as_ref().and_then(|typed| typed.name.clone()).unwrap_or_else(|| key.name.clone()),
+            note: typed.as_ref().and_then(|typed| typed.note.clone()).unwrap_or_else(|| key.note.clone()),
+            errors,
+        }),
+        rotation: rotation(view, &url, now),
+        banner: banner(view, now),
+        hints: hints_of(view, now),
+        rotate_url: view.may_rotate.then(|| format!("{url}/rotate")),
+        revoke_url: view.may_revoke.then(|| format!("{url}/revoke")),
+        url,
+    };
+    draw(me.htmx, status, &page)
+}
+
+fn acts_as(found: &Found) -> String {
+    let name = if found.view.is_own { "you" } else { found.view.owner_name.as_str() };
+    match found.owner_role {
+        Some(role) => format!("Acts as {name} ({role})"),
+        None => format!("{name} is no longer a member, so it is refused"),
+    }
+}
+
+fn rotation(view: &KeyView, url: &str, now: Timestamp) -> Option<Rotation> {
+    let old = view.key.secret_in_grace(now).filter(|_| view.status == KeyStatus::Rotating)?;
+    let until = old.valid_until?;
+    let current = &view.key.current;
+    let quiet_since = old.last_used_at.unwrap_or(current.created_at).max(current.created_at);
+    Some(Rotation {
+        new_last4: current.last4.clone(),
+        new_first_used: current.first_used_at.map(|at| time(at, now)),
+        old_last4: old.last4.clone(),
+        old_last_used: old.last_used_at.map(|at| time(at, now)),
+        old_until: deadline(until, now),
+        old_left: until.since(now).human(),
+        is_safe: current.first_used_at.is_some() && now.since(quiet_since) >= Span::hours(1),
+        finish_url: view.may_finish.then(|| format!("{url}/rotate/finish")),
+    })
+}
+
+fn banner(view: &KeyView, now: Timestamp) -> Option<Flash> {
+    match view.status {
+        KeyStatus::Revoked => view.key.revoked.as_ref().map(|revoked| {
+            let by = view.revoked_by_name.as_ref().map(|name| format!(" by {name}")).unwrap_or_default();
+            let why = if revoked.reason.is_empty() { String::new() } else { format!(" Reason: {}.", revoked.reason) };
+            Flash::error(format!("Revoked {}{by}. Requests with this key get 401.{why}", revoked.at.human()))
+        }),
+        KeyStatus::Expired => view.key.expires_at.map(|at| {
+            Flash::warning(format!("Expired {} ({}). Requests with this key get 401.", at.human(), at.ago(now)))
+        }),
+        KeyStatus::Paused => Some(Flash::warning("This key rests. Requests with it are refused until it is resumed.")),
+        KeyStatus::Active | KeyStatus::Rotating => None,
+    }
+}

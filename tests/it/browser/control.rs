@@ -56,7 +56,7 @@ async fn a_violation_of_the_content_security_policy_is_noticed() {
         ),
         ("/fine", "Content-Security-Policy: default-src 'none'\r\n", "<!doctype html><title>x</title><p>fine"),
     ]);
-    let mut browser = Browser::open(&base, Script::On).await;
+    let browser = Browser::open(&base, Script::On).await;
     browser.goto("/fine").await;
     let found = browser.complaints().await;
     assert!(found.is_empty(), "{found:?}");

@@ -1,5 +1,6 @@
 //! One Chromium, driven through ChromeDriver. Both end with the test, however it ends.
 
+use std::cell::RefCell;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -14,7 +15,7 @@ use thirtyfour::{ChromiumLikeCapabilities, LoggingPrefsLogLevel};
 pub(crate) struct Browser {
     pub(crate) driver: WebDriver,
     base: String,
-    said: Vec<String>,
+    said: RefCell<Vec<String>>,
     _process: Process,
     _profile: TempDir,
 }
@@ -47,11 +48,11 @@ impl Browser {
         // Its own farewell would wait for a driver that is killed already.
         driver.clone().leak().unwrap();
         driver.set_page_load_timeout(Duration::from_secs(30)).await.unwrap();
-        Self { driver, base: base.to_owned(), said: Vec::new(), _process: process, _profile: profile }
+        Self { driver, base: base.to_owned(), said: RefCell::default(), _process: process, _profile: profile }
     }
 
     pub(crate) async fn goto(&self, path: &str) {
-        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };
+        let url = if path.contains(':') { path.to_owned() } else { format!("{}{path}", self.base) };
         self.driver.goto(&url).await.unwrap();
     }
 
@@ -153,9 +154,14 @@ impl Browser {
 
     /// Light or dark, and how wide: as the operating system and the window would say.
     pub(crate) async fn look(&self, scheme: &str, width: u32) {
+        self.look_of(scheme, width, 900).await;
+    }
+
+    /// The same with a height of its own.
+    pub(crate) async fn look_of(&self, scheme: &str, width: u32, height: u32) {
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
         self.cdp("Emulation.setEmulatedMedia", features).await;
-        let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.cdp("Emulation.setDeviceMetricsOverride", size).await;
     }
 
@@ -164,10 +170,11 @@ impl Browser {
     }
 
     /// What the content security policy refused so far, on all pages, and every uncaught error of a script.
-    pub(crate) async fn complaints(&mut self) -> Vec<String> {
-        self.said.extend(self.driver.browser_log().await.unwrap().into_iter().map(|entry| entry.message));
+    pub(crate) async fn complaints(&self) -> Vec<String> {
+        let new = self.driver.browser_log().await.unwrap().into_iter().map(|entry| entry.message);
+        self.said.borrow_mut().extend(new);
         let bad = ["Content Security Policy", "Content-Security-Policy", "Uncaught", "htmx:error"];
-        self.said.iter().filter(|line| bad.iter().any(|word| line.contains(word))).cloned().collect()
+        self.said.borrow().iter().filter(|line| bad.iter().any(|word| line.contains(word))).cloned().collect()
     }
 
     /// Where a secret could be found again: the document with what its fields hold, both storages, the address, the history's state.

@@ -1,5 +1,12 @@
 //! What only a browser can show: driven for real, in Chromium.
 
+mod access;
 mod axe;
 mod control;
 mod driver;
+mod keyboard;
+mod keys;
+mod no_script;
+mod screenshots;
+mod site;
+mod tour;

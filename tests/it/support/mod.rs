@@ -7,5 +7,7 @@ pub(crate) mod app;
 pub(crate) mod canary;
 pub(crate) mod cast;
 pub(crate) mod database;
+pub(crate) mod http;
+pub(crate) mod lived_in;
 
 pub(crate) use app::TestApp;

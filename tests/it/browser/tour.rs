@@ -1,0 +1,164 @@
+//! Every page and dialog, one after the other, in every state worth looking at. What is done at each stop is the caller's:
+//! axe, or a picture.
+
+use super::driver::{Browser, Script};
+use super::site::{Site, value};
+use crate::support::app::plan;
+use crate::support::lived_in::LivedIn;
+
+const LIST: &str = "/orgs/acme/settings/api-keys";
+
+/// A site with a lived-in organization, and Olive signed in.
+pub(crate) async fn olives_site() -> (Site, LivedIn, Browser) {
+    let site = Site::start();
+    let lived_in = site.app.live_in().await;
+    let browser = site.signed_in("olive", Script::On).await;
+    (site, lived_in, browser)
+}
+
+/// The pages about keys.
+pub(crate) async fn key_pages(keys: &LivedIn, browser: &Browser, mut look: impl AsyncFnMut(&Browser, &str)) {
+    for (name, path) in [
+        ("keys", LIST.to_owned()),
+        ("keys-all", format!("{LIST}?all=1")),
+        ("keys-no-match", format!("{LIST}?q=nothing-like-this")),
+        ("key-new", format!("{LIST}/new")),
+        ("key-in-use", format!("{LIST}/{}", keys.in_use.id)),
+        ("key-rotating", format!("{LIST}/{}", keys.rotating.id)),
+        ("key-unused", format!("{LIST}/{}", keys.unused.id)),
+        ("key-revoked", format!("{LIST}/{}", keys.revoked.id)),
+        ("key-rotate", format!("{LIST}/{}/rotate", keys.in_use.id)),
+        ("key-rotate-again", format!("{LIST}/{}/rotate", keys.rotating.id)),
+        ("key-revoke-in-use", format!("{LIST}/{}/revoke", keys.in_use.id)),
+        ("key-revoke-unused", format!("{LIST}/{}/revoke", keys.unused.id)),
+        ("key-revoke-revoked", format!("{LIST}/{}/revoke", keys.revoked.id)),
+        ("keys-revoke-many", format!("{LIST}/revoke?ids={}&ids={}", keys.in_use.id, keys.unused.id)),
+    ] {
+        browser.goto(&path).await;
+        browser.find("main h1").await;
+        look(browser, name).await;
+    }
+}
+
+/// The dialogs over the list of keys.
+pub(crate) async fn key_dialogs(site: &Site, keys: &LivedIn, browser: &Browser, mut look: impl AsyncFnMut(&Browser, &str)) {
+    browser.goto(LIST).await;
+    browser.click("#new-key").await;
+    browser.find("#dialog[open] #name").await;
+    look(browser, "dialog-new").await;
+    browser.js("document.querySelector('#dialog form').noValidate = true").await;
+    browser.click("#create-submit").await;
+    browser.find("#dialog #error-summary").await;
+    look(browser, "dialog-new-mistake").await;
+    browser.fill("#dialog #name", "Warehouse export").await;
+    browser.click("#create-submit").await;
+    site.app.learn(&value(&browser.find("#dialog #secret").await).await);
+    look(browser, "dialog-reveal").await;
+    browser.click("#copy").await;
+    browser.wait_for_text("Copied").await;
+    look(browser, "dialog-reveal-copied").await;
+    for (name, what, id) in [
+        ("dialog-rotate", "rotate", &keys.in_use.id),
+        ("dialog-revoke-in-use", "revoke", &keys.in_use.id),
+        ("dialog-revoke-unused", "revoke", &keys.unused.id),
+    ] {
+        browser.goto(LIST).await;
+        browser.click(&format!("#{what}-{id}")).await;
+        browser.find(&format!("#dialog[open] #{what}-form")).await;
+        look(browser, name).await;
+    }
+    browser.goto(&format!("{LIST}/{}", keys.in_use.id)).await;
+    browser.click("#revoke").await;
+    browser.find("#dialog[open] #revoke-form").await;
+    look(browser, "dialog-revoke-on-detail").await;
+}
+
+/// Everything else that Olive sees.
+pub(crate) async fn other_pages(browser: &Browser, mut look: impl AsyncFnMut(&Browser, &str)) {
+    let org = "/orgs/acme/settings";
+    for (name, path) in [
+        ("members", format!("{org}/members")),
+        ("member-invite", format!("{org}/members/invite")),
+        ("member-remove", format!("{org}/members/usr_ben/remove")),
+        ("profiles", format!("{org}/profiles")),
+        ("organization", format!("{org}/organization")),
+        ("plan", format!("{org}/plan")),
+        ("audit", format!("{org}/audit")),
+        ("audit-no-match", format!("{org}/audit?q=nothing-like-this")),
+        ("organizations", "/orgs".to_owned()),
+        ("security", "/account/security".to_owned()),
+        ("sessions", "/account/sessions".to_owned()),
+        ("appearance", "/account/appearance".to_owned()),
+        ("error-not-found", "/orgs/nowhere/settings/api-keys".to_owned()),
+    ] {
+        browser.goto(&path).await;
+        browser.find("main h1").await;
+        look(browser, name).await;
+    }
+    browser.goto(&format!("{org}/members/invite")).await;
+    browser.fill("main #email", "nora@acme.example").await;
+    browser.click("#invite-submit").await;
+    browser.wait_for_text("nora@acme.example").await;
+    look(browser, "member-invited").await;
+    browser.goto(&format!("{org}/members")).await;
+    look(browser, "members-with-invitation").await;
+    browser.click("header .menu > summary").await;
+    look(browser, "menu-organizations").await;
+}
+
+/// What is seen before signing in, by a builder, and where a plan sets limits.
+pub(crate) async fn other_people(mut look: impl AsyncFnMut(&Browser, &str)) {
+    let site = Site::start();
+    let browser = site.browser(Script::On).await;
+    browser.goto("/sign-in").await;
+    look(&browser, "sign-in").await;
+    browser.fill("#email", "ben@acme.example").await;
+    browser.fill("#password", "not my password").await;
+    browser.click("#sign-in-submit").await;
+    browser.find("#error-summary").await;
+    look(&browser, "sign-in-mistake").await;
+    let ben = site.signed_in("ben", Script::On).await;
+    ben.goto(LIST).await;
+    look(&ben, "keys-empty").await;
+    ben.goto("/orgs/acme/settings/audit").await;
+    look(&ben, "error-forbidden").await;
+    ben.goto("/orgs/acme/settings/members").await;
+    look(&ben, "members-as-builder").await;
+
+    let gated = "default_plan = \"pro\"\n[[plans]]\nid = \"pro\"\nname = \"Pro\"\napi_keys = false\nprice_text = \"$29 a month\"\n\
+                 [[plans]]\nid = \"agency\"\nname = \"Agency\"\napi_keys = true\nactive_keys_max = 5\nprice_text = \"$99 a month\"\n";
+    let site = Site::start_with("127.0.0.1", gated, |setup| {
+        setup.rules.plans = vec![plan("pro", "Pro")];
+        setup.rules.default_plan = "pro".into();
+    });
+    site.app.live_in().await;
+    let olive = site.signed_in("olive", Script::On).await;
+    for (name, path) in [("plan-gate", LIST), ("plan-gate-new", &format!("{LIST}/new")), ("plans", "/orgs/acme/settings/plan")] {
+        olive.goto(path).await;
+        look(&olive, name).await;
+    }
+    let limited = "default_plan = \"one\"\n[[plans]]\nid = \"one\"\nname = \"One\"\napi_keys = true\nactive_keys_max = 1\n";
+    let site = Site::start_with("127.0.0.1", limited, |setup| {
+        setup.rules.plans = vec![plan("one", "One")];
+        setup.rules.default_plan = "one".into();
+    });
+    site.app.db_create_key("ben", "The only one");
+    let olive = site.signed_in("olive", Script::On).await;
+    for (name, path) in [("keys-at-limit", LIST), ("key-new-at-limit", &format!("{LIST}/new"))] {
+        olive.goto(path).await;
+        look(&olive, name).await;
+    }
+}
+
+/// First run, before there is anybody.
+pub(crate) async fn first_run(mut look: impl AsyncFnMut(&Browser, &str)) {
+    let site = Site::start_with("127.0.0.1", "", |setup| setup.seeded = false);
+    let browser = site.browser(Script::On).await;
+    browser.goto("/sign-in").await;
+    look(&browser, "sign-in-first-run").await;
+    let log = site.log();
+    let link = log.split_whitespace().find(|word| word.contains("/setup#")).expect("no setup link in the log").to_owned();
+    browser.goto(&link).await;
+    browser.find("#setup-form").await;
+    look(&browser, "setup").await;
+}

@@ -1,0 +1,68 @@
+//! An organization that has been in use for a while: keys of every kind, so that pages have something to show.
+
+use keyrack::actions::keys::{NewKey, revoke_key, rotate_key};
+use keyrack::domain::key::Grace;
+
+use super::TestApp;
+use super::app::MadeKey;
+
+/// The keys of the lived-in organization.
+pub(crate) struct LivedIn {
+    /// Ada's, in use.
+    pub(crate) in_use: MadeKey,
+    /// Ben's, in the middle of a rotation.
+    pub(crate) rotating: MadeKey,
+    /// Bea's, never used.
+    pub(crate) unused: MadeKey,
+    /// Ben's, revoked.
+    pub(crate) revoked: MadeKey,
+}
+
+const HOUR: i64 = 3_600_000_000;
+const DAY: i64 = 24 * HOUR;
+
+impl TestApp {
+    /// Moves in. The clock is afterwards where it was.
+    pub(crate) async fn live_in(&self) -> LivedIn {
+        self.advance_micros(-40 * DAY);
+        let rotating = self.db_create_key("ben", "Deploy script");
+        let unused = self.db_create_key("bea", "Laptop, for trying things out");
+        let new = NewKey { expires: Some("7d".into()), name: "Trial of September".into(), ..NewKey::default() };
+        self.db_try_create_key("ada", &new).unwrap();
+        self.use_key(&rotating.secret).await;
+        self.advance_micros(30 * DAY);
+        let revoked = self.db_create_key("ben", "Pasted into a ticket");
+        self.use_key(&revoked.secret).await;
+        self.advance_micros(7 * DAY);
+        self.db_act("olive", |conn, ctx, who, org| {
+            keyrack::actions::act_in(conn, ctx, who, org, |scope| {
+                revoke_key(scope, &revoked.id.as_str().into(), "Found in ticket 4711", None).map(|_| ())
+            })
+        })
+        .unwrap();
+        let in_use = self.db_create_key("ada", "CI/CD pipeline");
+        let new = NewKey {
+            expires: Some("8d".into()),
+            name: "Überlange-Bezeichnung-ohne-ein-einziges-Leerzeichen-mittendrin".chars().take(60).collect(),
+            note: "Nightly export of the billing data to the warehouse, see the runbook".into(),
+            ..NewKey::default()
+        };
+        self.db_try_create_key("olive", &new).unwrap();
+        self.advance_micros(3 * DAY - 2 * HOUR);
+        self.db_act("ben", |conn, ctx, who, org| {
+            keyrack::actions::act_in(conn, ctx, who, org, |scope| {
+                rotate_key(scope, &rotating.id.as_str().into(), Grace::Day, None).map(|_| ())
+            })
+        })
+        .unwrap();
+        self.advance_micros(HOUR);
+        self.use_key(&rotating.secret).await;
+        self.use_key(&in_use.secret).await;
+        self.advance_micros(HOUR);
+        LivedIn { in_use, rotating, unused, revoked }
+    }
+
+    async fn use_key(&self, secret: &str) {
+        self.key(secret).get("/v1/whoami").await.assert_status(200);
+    }
+}

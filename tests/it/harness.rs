@@ -58,3 +58,11 @@ async fn broken_invariants_are_found() {
         app.check_everything();
     }
 }
+
+#[actix_web::test]
+async fn a_lived_in_organization_is_in_order() {
+    let app = TestApp::new();
+    let keys = app.live_in().await;
+    app.key(&keys.rotating.secret).get("/v1/whoami").await.assert_status(200);
+    app.key(&keys.revoked.secret).get("/v1/whoami").await.assert_problem(401, "UNAUTHORIZED");
+}

@@ -12,7 +12,8 @@ async fn look(browser: &Browser, name: &str, found: &mut Vec<String>) {
         browser.look(scheme, width).await;
         let place = format!("{name}, {scheme}, {width} px");
         found.extend(axe::violations(browser).await.into_iter().map(|violation| format!("{place}: {violation}")));
-        let overflow = browser.js("return document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
+        let overflow =
+            browser.js("return document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
         if overflow != 0 {
             found.push(format!("{place}: {overflow} px too wide"));
         }
@@ -38,7 +39,10 @@ async fn pages_about_keys() {
 async fn dialogs_about_keys() {
     let (site, keys, browser) = tour::olives_site().await;
     let mut found = Vec::new();
-    tour::key_dialogs(&site, &keys, &browser, async |browser: &Browser, name: &str| look(browser, name, &mut found).await).await;
+    tour::key_dialogs(&site, &keys, &browser, async |browser: &Browser, name: &str| {
+        look(browser, name, &mut found).await
+    })
+    .await;
     assert_none(&found);
 }
 

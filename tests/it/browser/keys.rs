@@ -155,7 +155,9 @@ async fn five_times_enter_makes_one_key() {
     browser.goto(LIST).await;
     browser.click("#new-key").await;
     browser.fill("#dialog[open] #name", "Once").await;
-    browser.js("const form = document.querySelector('#dialog form'); for (let i = 0; i < 5; i++) form.requestSubmit()").await;
+    browser
+        .js("const form = document.querySelector('#dialog form'); for (let i = 0; i < 5; i++) form.requestSubmit()")
+        .await;
     let secret = value(&browser.find("#dialog #secret").await).await;
     site.app.learn(&secret);
     assert_eq!(site.app.database.number("SELECT COUNT(*) AS n FROM api_keys"), 1);

@@ -41,7 +41,12 @@ pub(crate) async fn key_pages(keys: &LivedIn, browser: &Browser, mut look: impl 
 }
 
 /// The dialogs over the list of keys.
-pub(crate) async fn key_dialogs(site: &Site, keys: &LivedIn, browser: &Browser, mut look: impl AsyncFnMut(&Browser, &str)) {
+pub(crate) async fn key_dialogs(
+    site: &Site,
+    keys: &LivedIn,
+    browser: &Browser,
+    mut look: impl AsyncFnMut(&Browser, &str),
+) {
     browser.goto(LIST).await;
     browser.click("#new-key").await;
     browser.find("#dialog[open] #name").await;
@@ -133,11 +138,14 @@ pub(crate) async fn other_people(mut look: impl AsyncFnMut(&Browser, &str)) {
     });
     site.app.live_in().await;
     let olive = site.signed_in("olive", Script::On).await;
-    for (name, path) in [("plan-gate", LIST), ("plan-gate-new", &format!("{LIST}/new")), ("plans", "/orgs/acme/settings/plan")] {
+    for (name, path) in
+        [("plan-gate", LIST), ("plan-gate-new", &format!("{LIST}/new")), ("plans", "/orgs/acme/settings/plan")]
+    {
         olive.goto(path).await;
         look(&olive, name).await;
     }
-    let limited = "default_plan = \"one\"\n[[plans]]\nid = \"one\"\nname = \"One\"\napi_keys = true\nactive_keys_max = 1\n";
+    let limited =
+        "default_plan = \"one\"\n[[plans]]\nid = \"one\"\nname = \"One\"\napi_keys = true\nactive_keys_max = 1\n";
     let site = Site::start_with("127.0.0.1", limited, |setup| {
         setup.rules.plans = vec![plan("one", "One")];
         setup.rules.default_plan = "one".into();
@@ -157,7 +165,8 @@ pub(crate) async fn first_run(mut look: impl AsyncFnMut(&Browser, &str)) {
     browser.goto("/sign-in").await;
     look(&browser, "sign-in-first-run").await;
     let log = site.log();
-    let link = log.split_whitespace().find(|word| word.contains("/setup#")).expect("no setup link in the log").to_owned();
+    let link =
+        log.split_whitespace().find(|word| word.contains("/setup#")).expect("no setup link in the log").to_owned();
     browser.goto(&link).await;
     browser.find("#setup-form").await;
     look(&browser, "setup").await;

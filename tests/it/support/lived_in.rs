@@ -1,6 +1,7 @@
 //! An organization that has been in use for a while: keys of every kind, so that pages have something to show.
 
-use keyrack::actions::keys::{NewKey, revoke_key, rotate_key};
+use keyrack::actions::act_in;
+use keyrack::actions::keys::{NewKey, RevokeInput, revoke_key, rotate_key};
 use keyrack::domain::key::Grace;
 
 use super::TestApp;
@@ -35,8 +36,9 @@ impl TestApp {
         self.use_key(&revoked.secret).await;
         self.advance_micros(7 * DAY);
         self.db_act("olive", |conn, ctx, who, org| {
-            keyrack::actions::act_in(conn, ctx, who, org, |scope| {
-                revoke_key(scope, &revoked.id.as_str().into(), "Found in ticket 4711", None).map(|_| ())
+            act_in(conn, ctx, who, org, |scope| {
+                let input = RevokeInput { reason: "Found in ticket 4711".into(), confirm_name: None };
+                revoke_key(scope, &revoked.id.as_str().into(), &input).map(|_| ())
             })
         })
         .unwrap();
@@ -49,12 +51,12 @@ impl TestApp {
         };
         self.db_try_create_key("olive", &new).unwrap();
         self.advance_micros(3 * DAY - 2 * HOUR);
-        self.db_act("ben", |conn, ctx, who, org| {
-            keyrack::actions::act_in(conn, ctx, who, org, |scope| {
-                rotate_key(scope, &rotating.id.as_str().into(), Grace::Day, None).map(|_| ())
+        let rotated = self
+            .db_act("ben", |conn, ctx, who, org| {
+                act_in(conn, ctx, who, org, |scope| rotate_key(scope, &rotating.id.as_str().into(), Grace::Day, None))
             })
-        })
-        .unwrap();
+            .unwrap();
+        self.learn(rotated.secret.expect("a new secret").reveal());
         self.advance_micros(HOUR);
         self.use_key(&rotating.secret).await;
         self.use_key(&in_use.secret).await;

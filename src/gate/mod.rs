@@ -4,10 +4,13 @@ use crate::clock::Clock;
 use crate::db::{self, Conn, DbResult};
 use crate::domain::ids::SecretId;
 use crate::domain::key::{ApiKey, LastUse};
-use crate::domain::org::{Org, Role, User};
+use crate::domain::org::{Org, Profile, Role, User};
 use crate::domain::rules::Rules;
 use crate::domain::time::{Span, Timestamp};
+use crate::domain::token::SecretHash;
 use crate::domain::verdict::{Verdict, matching_secret, verdict};
+
+pub use crate::db::tokens::ServiceToken;
 
 /// What a check found.
 #[derive(Debug)]
@@ -35,6 +38,22 @@ pub struct CheckedKey {
 
 /// A use of a key is noted at most this often.
 const NOTE_EVERY: Span = Span::seconds(60);
+
+/// The service token of this text, while it is not revoked.
+///
+/// # Errors
+/// The database's own failure: then nobody is let in.
+pub fn find_service_token(conn: &mut Conn, token: &str) -> DbResult<Option<ServiceToken>> {
+    db::tokens::find_service_token(conn, &SecretHash::of(token).to_hex())
+}
+
+/// The profile that a key is bound to.
+///
+/// # Errors
+/// The database's own failure.
+pub fn profile_of(conn: &mut Conn, key: &ApiKey) -> DbResult<Option<Profile>> {
+    db::orgs::find_profile(conn, &key.org, &key.profile)
+}
 
 /// Checks the text of a key. `address` and `client` are noted as its last use when it is let in.
 ///

@@ -70,10 +70,6 @@ const WEB_MAY_NAME: &[(&str, &[&str], &str)] = &[
         &["{SchemaState", "schema_state"],
         "readiness is a question about the database itself",
     ),
-    ("src/web/api/credential.rs", &["tokens"], "to be moved behind an action"),
-    ("src/web/api/keys.rs", &["keys::KeyFilter"], "to be moved behind an action"),
-    ("src/web/api/orgs.rs", &["orgs"], "to be moved behind an action"),
-    ("src/web/api/whoami.rs", &["orgs::find_profile"], "to be moved behind an action"),
 ];
 
 #[test]

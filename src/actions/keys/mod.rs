@@ -5,6 +5,7 @@ mod look;
 mod revoke;
 mod rotate;
 
+pub use crate::db::keys::{KeyFilter, KeySort};
 pub use create::{Created, NewKey, Once, create_key, read_new_key};
 pub use look::{
     KeyPage, KeyView, Meter, Page, get_key, list_keys, list_keys_after, members, meter, profiles, role_of, view_key,

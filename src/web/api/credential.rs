@@ -8,8 +8,6 @@ use actix_web::http::header::HeaderMap;
 use actix_web::{FromRequest, HttpRequest, web};
 
 use crate::actions::{AppError, Origin, Who};
-use crate::db;
-use crate::domain::token::SecretHash;
 use crate::domain::verdict::Verdict;
 use crate::gate::{self, CheckedKey};
 use crate::web::{State, client};
@@ -40,7 +38,7 @@ pub enum Caller {
     /// An API key.
     Key(Box<KeyCaller>),
     /// One of the operator's backends.
-    Service(db::tokens::ServiceToken),
+    Service(gate::ServiceToken),
 }
 
 /// The text of the credential, or why there is none. Never printed.
@@ -74,7 +72,7 @@ async fn identify(req: HttpRequest) -> Result<Caller, AppError> {
     state
         .run(origin, move |conn, ctx| {
             if token.starts_with(SERVICE_PREFIX) {
-                let found = db::tokens::find_service_token(conn, &SecretHash::of(&token).to_hex())?;
+                let found = gate::find_service_token(conn, &token)?;
                 return found.map(Caller::Service).ok_or(AppError::SignIn);
             }
             let client = (noted.address.as_str(), noted.client.as_str());

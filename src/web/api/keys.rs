@@ -5,9 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::credential::KeyCaller;
 use super::{Listing, Named};
-use crate::actions::keys::{self as deeds, Created, KeyView, NewKey, Once, RevokeInput};
+use crate::actions::keys::{self as deeds, Created, KeyFilter, KeyView, NewKey, Once, RevokeInput};
 use crate::actions::{AppError, act_in, look_in};
-use crate::db::keys::KeyFilter;
 use crate::domain::ids::{KeyId, ProfileId};
 use crate::domain::key::Grace;
 use crate::domain::time::Timestamp;

@@ -6,8 +6,7 @@ use serde_json::json;
 use super::all_of;
 use super::credential::KeyCaller;
 use super::whoami::NoParameters;
-use crate::actions::{AppError, look_in};
-use crate::db;
+use crate::actions::{AppError, keys, look_in};
 use crate::domain::policy;
 use crate::web::{Query, State};
 
@@ -32,9 +31,7 @@ pub async fn list_profiles(
     caller: KeyCaller,
 ) -> Result<HttpResponse, AppError> {
     let (who, slug) = (caller.who(), caller.checked.org.slug);
-    let list = state.run(caller.origin, move |conn, ctx| {
-        look_in(conn, ctx, &who, &slug, |scope| Ok(db::orgs::list_profiles(scope.conn, &scope.org.id)?))
-    });
+    let list = state.run(caller.origin, move |conn, ctx| look_in(conn, ctx, &who, &slug, keys::profiles));
     let rows = list.await?.into_iter();
     Ok(all_of(rows.map(|row| json!({"id": row.id, "name": row.name, "created_at": row.created_at})).collect()))
 }
@@ -52,7 +49,7 @@ pub async fn list_members(
     let list = state.run(caller.origin, move |conn, ctx| {
         look_in(conn, ctx, &who, &slug, |scope| {
             policy::may_see_members(&scope.actor)?;
-            Ok(db::orgs::list_members(scope.conn, &scope.org.id)?)
+            keys::members(scope)
         })
     });
     let rows = list.await?.into_iter().map(|row| {

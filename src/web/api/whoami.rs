@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Named;
 use super::credential::Caller;
 use crate::actions::AppError;
-use crate::db;
+use crate::gate;
 use crate::web::{Query, State};
 
 /// The answer; what a credential has not got is null.
@@ -45,8 +45,8 @@ pub async fn whoami(state: web::Data<State>, _: Query<NoParameters>, caller: Cal
             }));
         }
     };
-    let (org, id) = (caller.checked.org.id.clone(), caller.checked.key.profile.clone());
-    let find = state.run(caller.origin.clone(), move |conn, _| Ok(db::orgs::find_profile(conn, &org, &id)?));
+    let key = caller.checked.key.clone();
+    let find = state.run(caller.origin.clone(), move |conn, _| Ok(gate::profile_of(conn, &key)?));
     let profile = find.await?.map(|profile| Named { id: profile.id.0, name: profile.name });
     let found = &caller.checked;
     Ok(HttpResponse::Ok().json(WhoAmI {

@@ -5,9 +5,8 @@ use serde::Deserialize;
 
 use super::super::{SignedIn, draw, time};
 use super::{hints_of, list_url, status_of};
-use crate::actions::keys::{self as deeds, KeyPage, KeyView, Meter, Page};
+use crate::actions::keys::{self as deeds, KeyFilter, KeyPage, KeySort, KeyView, Meter, Page};
 use crate::actions::{AppError, OrgScope};
-use crate::db::keys::{KeyFilter, KeySort};
 use crate::domain::ids::{ProfileId, UserId};
 use crate::domain::key::KeyStatus;
 use crate::domain::org::{Member, Plan, Profile, Role};

@@ -127,6 +127,8 @@ fn denied_status(denied: &Denied) -> u16 {
         | Denied::AlreadyRevoked
         | Denied::KeyExpired
         | Denied::NoOldSecret
+        | Denied::TooManyOrganizations { .. }
+        | Denied::NobodyToHandOverTo
         | Denied::LastOwner => 409,
         Denied::CreationLimit { .. } => 429,
         Denied::RoleTooLow(_)
@@ -148,6 +150,8 @@ fn denied_code(denied: &Denied) -> &'static str {
         | Denied::AlreadyRevoked
         | Denied::KeyExpired
         | Denied::NoOldSecret
+        | Denied::TooManyOrganizations { .. }
+        | Denied::NobodyToHandOverTo
         | Denied::LastOwner => "CONFLICT",
         Denied::RoleTooLow(_)
         | Denied::NotYourKey

@@ -6,6 +6,8 @@
 pub mod account;
 mod error;
 pub mod keys;
+pub mod password;
+pub mod people;
 pub mod random;
 mod scope;
 

@@ -120,6 +120,20 @@ impl<'c> OrgScope<'c> {
         Ok(Self { conn, ctx, org, member, actor, now, credential })
     }
 
+    /// Enters as a person who became a member in this very transaction, by `credential`.
+    pub(super) fn enter_new(
+        conn: &'c mut Conn,
+        ctx: Ctx<'c>,
+        org: Org,
+        user: &UserId,
+        credential: String,
+    ) -> Result<Self, AppError> {
+        let now = db::now(conn, ctx.clock)?;
+        let member = db::orgs::find_member(conn, &org.id, user)?.ok_or(AppError::NotFound)?;
+        let actor = Actor { user: user.clone(), role: member.role, by_key: false };
+        Ok(Self { conn, ctx, org, member, actor, now, credential })
+    }
+
     /// The organization's plan.
     #[must_use]
     pub fn plan(&self) -> Plan {

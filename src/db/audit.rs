@@ -25,6 +25,29 @@ pub struct AuditFilter {
     pub before_seq: Option<i64>,
 }
 
+/// Takes the lock of a chain: whoever else writes to it, or locks it, waits until this transaction ends.
+pub fn lock_chain(conn: &mut Conn, chain: &str) -> DbResult<()> {
+    let started = diesel::insert_into(audit_chains::table)
+        .values((audit_chains::chain.eq(chain.to_owned()), audit_chains::seq.eq(0), audit_chains::head.eq("")))
+        .on_conflict_do_nothing();
+    Both(started).execute(conn)?;
+    diesel::update(audit_chains::table.find(chain))
+        .set(audit_chains::seq.eq(audit_chains::seq))
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Whether a deed was ever noted in a chain as coming from this address.
+pub fn came_from(conn: &mut Conn, chain: &str, action: &str, address: &str) -> DbResult<bool> {
+    diesel::select(diesel::dsl::exists(
+        audit_log::table
+            .filter(audit_log::chain.eq(chain))
+            .filter(audit_log::action.eq(action))
+            .filter(audit_log::address.eq(address)),
+    ))
+    .get_result(conn)
+}
+
 /// Adds an entry at the end of its chain: position, previous hash and hash are filled in here.
 pub fn insert_entry(conn: &mut Conn, mut entry: AuditEntry) -> DbResult<AuditEntry> {
     // The row of the chain is its lock: two writers of one chain wait for each other here.

@@ -5,27 +5,24 @@ use diesel::prelude::*;
 use super::conn::Both;
 use super::schema::throttles;
 use super::{Conn, DbResult};
+use crate::domain::throttle::Throttle;
 use crate::domain::time::Timestamp;
 
-/// How a bucket stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Throttle {
-    /// Failures since `since`.
-    pub failures: i64,
-    /// When counting began.
-    pub since: Timestamp,
-    /// Until when attempts are refused.
-    pub blocked_until: Timestamp,
-}
-
-/// A bucket, if anything was counted in it.
-pub fn find_throttle(conn: &mut Conn, bucket: &str) -> DbResult<Option<Throttle>> {
-    let row: Option<(String, i64, i64, i64)> = throttles::table.find(bucket).first(conn).optional()?;
-    Ok(row.map(|(_, failures, since, until)| Throttle {
-        failures,
-        since: Timestamp::from_micros(since),
-        blocked_until: Timestamp::from_micros(until),
-    }))
+/// A bucket, which no other transaction can change until this one ends. Lock buckets always in the order source,
+/// account, pair: two transactions that each wait for the other would both fail.
+pub fn lock_throttle(conn: &mut Conn, bucket: &str) -> DbResult<Throttle> {
+    let empty = diesel::insert_into(throttles::table)
+        .values((
+            throttles::bucket.eq(bucket.to_owned()),
+            throttles::failures.eq(0),
+            throttles::since.eq(0),
+            throttles::blocked_until.eq(0),
+        ))
+        .on_conflict_do_nothing();
+    Both(empty).execute(conn)?;
+    diesel::update(throttles::table.find(bucket)).set(throttles::failures.eq(throttles::failures)).execute(conn)?;
+    let (_, failures, since, until): (String, i64, i64, i64) = throttles::table.find(bucket).first(conn)?;
+    Ok(Throttle { failures, since: Timestamp::from_micros(since), blocked_until: Timestamp::from_micros(until) })
 }
 
 /// Puts a bucket in place.
@@ -41,11 +38,6 @@ pub fn put_throttle(conn: &mut Conn, bucket: &str, throttle: Throttle) -> DbResu
         .do_update()
         .set(values);
     Both(upsert).execute(conn).map(|_| ())
-}
-
-/// Forgets a bucket.
-pub fn delete_throttle(conn: &mut Conn, bucket: &str) -> DbResult<()> {
-    diesel::delete(throttles::table.find(bucket)).execute(conn).map(|_| ())
 }
 
 /// Clears away buckets in which nothing happened lately.

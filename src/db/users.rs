@@ -13,7 +13,7 @@ pub(super) struct UserRow {
     id: String,
     email: String,
     name: String,
-    _password_hash: String,
+    password_hash: String,
     _created_at: i64,
     disabled_at: Option<i64>,
 }
@@ -63,9 +63,13 @@ pub fn find_user_by_email(conn: &mut Conn, email: &str) -> DbResult<Option<User>
     Ok(row.map(User::from))
 }
 
-/// The argon2id PHC string of a person.
-pub fn find_password_hash(conn: &mut Conn, id: &UserId) -> DbResult<Option<String>> {
-    users::table.find(id.as_str()).select(users::password_hash).first(conn).optional()
+/// A person by their lower-case address with their argon2id PHC string, in one query whether or not there is one.
+pub fn find_user_to_sign_in(conn: &mut Conn, email: &str) -> DbResult<Option<(User, String)>> {
+    let row: Option<UserRow> = users::table.filter(users::email.eq(email)).first(conn).optional()?;
+    Ok(row.map(|row| {
+        let hash = row.password_hash.clone();
+        (User::from(row), hash)
+    }))
 }
 
 /// Puts another password in place.

@@ -1,5 +1,7 @@
 //! One line of the audit log, and the chain that shows when lines were changed or taken out.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 
 use super::time::Timestamp;
@@ -91,4 +93,30 @@ pub fn verify_chain<'e>(entries: impl IntoIterator<Item = &'e AuditEntry>, head:
         prev.clone_from(&entry.hash);
     }
     if prev == head { Ok(u64::try_from(count).unwrap_or(0)) } else { Err("the last lines are missing".to_owned()) }
+}
+
+/// A cell of a spreadsheet that no program takes for a formula: one that begins like a formula gets a `'` in front
+/// (ASVS 5.0 V1.2.10; CSV files have no way to say “this is text”).
+#[must_use]
+pub fn spreadsheet_cell(text: &str) -> Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\0', '\u{FF1D}', '\u{FF0B}', '\u{FF0D}', '\u{FF20}']) {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_that_begins_like_a_formula_is_made_text() {
+        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\0"] {
+            assert_eq!(spreadsheet_cell(formula), format!("'{formula}"));
+        }
+        for text in ["", "CI", "a=b", "{\"name\":\"=1\"}", "2026-11-21T00:00:00Z"] {
+            assert_eq!(spreadsheet_cell(text), text);
+        }
+    }
 }

@@ -10,6 +10,7 @@ pub mod org;
 pub mod policy;
 pub mod rules;
 pub mod session;
+pub mod throttle;
 pub mod time;
 pub mod token;
 pub mod verdict;

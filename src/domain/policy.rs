@@ -68,6 +68,17 @@ pub enum Denied {
     /// Ruling 4: one old secret at a time.
     #[error("The old secret still works. End it first, or rotate with no grace.")]
     RotationRunning,
+    /// One person founds only so many.
+    #[error("You own {max} organizations already, and that is the most one person can have.")]
+    TooManyOrganizations {
+        /// How many one may own.
+        max: u32,
+    },
+    /// Nobody hands their own keys to themselves.
+    #[error(
+        "Your own keys can only be revoked when you leave. Ask an owner or admin to remove you if they should stay."
+    )]
+    NobodyToHandOverTo,
     /// Nothing to do any more.
     #[error("This key was already revoked.")]
     AlreadyRevoked,
@@ -287,6 +298,26 @@ pub fn may_read_audit(actor: &Actor) -> Allowed {
 /// Why not.
 pub fn may_change_plan(actor: &Actor) -> Allowed {
     at_least(actor, Role::Owner)
+}
+
+/// How many organizations one person may own; limits per organization would mean nothing otherwise.
+pub const ORGANIZATIONS_OWNED_MAX: u32 = 10;
+
+/// May found another organization when owning `owned` already.
+///
+/// # Errors
+/// Why not.
+pub fn may_create_organization(owned: u32) -> Allowed {
+    let max = ORGANIZATIONS_OWNED_MAX;
+    if owned >= max { Err(Denied::TooManyOrganizations { max }) } else { Ok(()) }
+}
+
+/// May take over the keys of the member to be removed (ruling 16).
+///
+/// # Errors
+/// Why not.
+pub fn may_take_over_keys(actor: &Actor, from: &UserId) -> Allowed {
+    if from == &actor.user { Err(Denied::NobodyToHandOverTo) } else { Ok(()) }
 }
 
 /// May do anything but look, apart from keys: an API key acts on keys at most.

@@ -1,0 +1,48 @@
+//! What people do apart from keys: arriving, belonging, leaving, and looking after their own account.
+
+mod account;
+mod audit;
+mod housekeeping;
+mod invitations;
+mod members;
+mod operator;
+mod orgs;
+mod profiles;
+mod setup;
+mod sign_in;
+
+pub use account::{
+    SessionView, account_events, change_password, end_other_sessions, end_session, list_sessions, load_account,
+    rename_account,
+};
+pub use audit::{AuditFormat, AuditPage, audit_actors, export_audit, list_audit, verify_audit};
+pub use housekeeping::clean_up;
+pub use invitations::{
+    Invitation, InvitedPerson, accept_invitation, invite, join_as_new_person, look_at_invitation, open_invitations,
+    read_invited_person, withdraw_invitation,
+};
+pub use members::{KeysFate, MemberView, change_role, get_member, keys_of_member, leave, list_members, remove_member};
+pub use operator::{
+    create_owner, create_service_token, disable_user, enable_user, list_service_tokens, reset_password,
+    revoke_service_token, set_plan,
+};
+pub use orgs::{OrgView, create_org, list_orgs, rename_org};
+pub use profiles::{create_profile, list_profiles, rename_profile};
+pub use setup::{NewPerson, NewPersonForm, is_set_up, make_setup_link, read_new_person, set_up, sign_up};
+pub use sign_in::{Attempt, SignedIn, begin_password_check, begin_sign_in, begin_sign_up, finish_sign_in};
+
+use super::{AppError, Who};
+use crate::domain::ids::{SessionId, UserId};
+use crate::domain::policy::Denied;
+
+/// The chain of the audit log for what concerns the installation as a whole. Its lock also puts in order whatever must
+/// not happen twice at once in the installation: its setup, and the choice of an organization's slug.
+const SERVER_CHAIN: &str = "server";
+
+/// The person who asks with a browser session; keys have no account.
+fn in_person(who: &Who) -> Result<(&UserId, &SessionId), AppError> {
+    match who {
+        Who::Person { user, session } => Ok((user, session)),
+        Who::Key { .. } => Err(Denied::NotByKey.into()),
+    }
+}

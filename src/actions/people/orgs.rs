@@ -1,0 +1,124 @@
+//! Organizations: founding, naming, listing.
+
+use serde_json::{Value, json};
+
+use super::{SERVER_CHAIN, in_person};
+use crate::actions::{AppError, Ctx, OrgScope, Who, random};
+use crate::db::{self, Conn};
+use crate::domain::ids::{OrgId, ProfileId};
+use crate::domain::names::{Name, slug_from};
+use crate::domain::org::{Org, Profile, Role, User};
+use crate::domain::policy;
+
+/// The name of the profile that every organization begins with.
+const FIRST_PROFILE: &str = "Default";
+
+/// An organization as one of its members sees it in a list.
+#[derive(Debug)]
+pub struct OrgView {
+    /// The organization.
+    pub org: Org,
+    /// What they may do in it.
+    pub role: Role,
+    /// Its plan's name for people.
+    pub plan_name: String,
+}
+
+/// The organizations that the caller belongs to, by name.
+///
+/// # Errors
+/// The database's own failure.
+pub fn list_orgs(conn: &mut Conn, ctx: Ctx<'_>, who: &Who) -> Result<Vec<OrgView>, AppError> {
+    let (user, _) = in_person(who)?;
+    let orgs = db::orgs::list_orgs_of(conn, user)?;
+    Ok(orgs.into_iter().map(|(org, role)| OrgView { plan_name: ctx.rules.plan(&org.plan).name, org, role }).collect())
+}
+
+/// Makes whatever comes after it in this transaction happen one at a time in the whole installation.
+pub(super) fn lock_installation(conn: &mut Conn) -> Result<(), AppError> {
+    Ok(db::audit::lock_chain(conn, SERVER_CHAIN)?)
+}
+
+/// Founds an organization: the caller becomes its owner.
+///
+/// # Errors
+/// A mistake in `name`, or they own too many already.
+pub fn create_org(conn: &mut Conn, ctx: Ctx<'_>, who: &Who, name: &str) -> Result<Org, AppError> {
+    let (user, session) = in_person(who)?;
+    let name = Name::parse(name, "the organization").map_err(|text| AppError::field("name", text))?;
+    db::write(conn, |conn| {
+        lock_installation(conn)?;
+        let user = db::users::find_user(conn, user)?.filter(|user| user.disabled_at.is_none());
+        let user = user.ok_or(AppError::SignIn)?;
+        let owned = db::orgs::list_orgs_of(conn, &user.id)?.iter().filter(|(_, role)| *role == Role::Owner).count();
+        policy::may_create_organization(u32::try_from(owned).unwrap_or(u32::MAX))?;
+        found_org(conn, ctx, &name, &user, format!("session {session}"))
+    })
+}
+
+/// Adds an organization with its owner and first profile. The caller holds the installation's lock.
+pub(super) fn found_org(
+    conn: &mut Conn,
+    ctx: Ctx<'_>,
+    name: &Name,
+    owner: &User,
+    credential: String,
+) -> Result<Org, AppError> {
+    let now = db::now(conn, ctx.clock)?;
+    let org = Org {
+        id: OrgId(random::id("org")?),
+        slug: free_slug(conn, name)?,
+        name: name.as_str().to_owned(),
+        plan: ctx.rules.default_plan.clone(),
+        created_at: now,
+    };
+    db::orgs::insert_org(conn, &org)?;
+    db::orgs::insert_member(conn, &org.id, &owner.id, Role::Owner, now)?;
+    let profile = Profile {
+        id: ProfileId(random::id("prof")?),
+        org: org.id.clone(),
+        name: FIRST_PROFILE.to_owned(),
+        created_at: now,
+    };
+    db::orgs::insert_profile(conn, &profile)?;
+    let mut scope = OrgScope::enter_new(conn, ctx, org.clone(), &owner.id, credential)?;
+    let after = json!({"name": org.name, "slug": org.slug, "plan": org.plan, "owner": owner.email});
+    scope.audit("organization.created", (org.id.as_str(), &org.name), Value::Null, after)?;
+    Ok(org)
+}
+
+/// `acme`, or `acme-2`, `acme-3` … when it is taken.
+fn free_slug(conn: &mut Conn, name: &Name) -> Result<String, AppError> {
+    let base = slug_from(name.as_str());
+    let mut slug = base.clone();
+    for number in 2..1000 {
+        if !db::orgs::slug_exists(conn, &slug)? {
+            return Ok(slug);
+        }
+        slug = format!("{base}-{number}");
+    }
+    Ok(format!("{base}-{}", random::base62(8)?.to_lowercase()))
+}
+
+/// Gives the organization another name; its slug, and with it every link, stays.
+///
+/// # Errors
+/// Not allowed, or a mistake in `name`.
+pub fn rename_org(scope: &mut OrgScope<'_>, name: &str) -> Result<Org, AppError> {
+    policy::in_person(&scope.actor)?;
+    policy::may_manage_organization(&scope.actor)?;
+    let name = Name::parse(name, "the organization").map_err(|text| AppError::field("name", text))?;
+    let old = scope.org.name.clone();
+    if old != name.as_str() {
+        db::orgs::update_org_name(scope.conn, &scope.org.id, name.as_str())?;
+        scope.org.name = name.as_str().to_owned();
+        let id = scope.org.id.to_string();
+        scope.audit(
+            "organization.renamed",
+            (&id, name.as_str()),
+            json!({"name": old}),
+            json!({"name": name.as_str()}),
+        )?;
+    }
+    Ok(scope.org.clone())
+}

@@ -1,0 +1,75 @@
+//! Profiles: the parts of an organization that keys are bound to.
+
+use serde_json::{Value, json};
+
+use crate::actions::{AppError, OrgScope, random};
+use crate::db;
+use crate::domain::ids::ProfileId;
+use crate::domain::names::Name;
+use crate::domain::org::Profile;
+use crate::domain::policy;
+
+/// How many profiles an organization may have: each is a choice in a list that people read.
+const PROFILES_MAX: usize = 100;
+
+/// The organization's profiles, the oldest first.
+///
+/// # Errors
+/// The database's own failure.
+pub fn list_profiles(scope: &mut OrgScope<'_>) -> Result<Vec<Profile>, AppError> {
+    Ok(db::orgs::list_profiles(scope.conn, &scope.org.id)?)
+}
+
+/// Adds a profile.
+///
+/// # Errors
+/// Not allowed, a mistake in `name`, or one profile too many.
+pub fn create_profile(scope: &mut OrgScope<'_>, name: &str) -> Result<Profile, AppError> {
+    policy::in_person(&scope.actor)?;
+    policy::may_manage_profiles(&scope.actor)?;
+    let name = free_name(scope, name, None)?;
+    if db::orgs::list_profiles(scope.conn, &scope.org.id)?.len() >= PROFILES_MAX {
+        return Err(AppError::Conflict(format!("An organization can have {PROFILES_MAX} profiles.")));
+    }
+    let profile = Profile {
+        id: ProfileId(random::id("prof")?),
+        org: scope.org.id.clone(),
+        name: name.as_str().to_owned(),
+        created_at: scope.now,
+    };
+    db::orgs::insert_profile(scope.conn, &profile)?;
+    let after = json!({"name": profile.name});
+    scope.audit("profile.created", (profile.id.as_str(), &profile.name), Value::Null, after)?;
+    Ok(profile)
+}
+
+/// Gives a profile another name.
+///
+/// # Errors
+/// Not found, not allowed, or a mistake in `name`.
+pub fn rename_profile(scope: &mut OrgScope<'_>, id: &ProfileId, name: &str) -> Result<Profile, AppError> {
+    policy::in_person(&scope.actor)?;
+    policy::may_manage_profiles(&scope.actor)?;
+    let old = db::orgs::find_profile(scope.conn, &scope.org.id, id)?.ok_or(AppError::NotFound)?;
+    let name = free_name(scope, name, Some(id))?;
+    let profile = Profile { name: name.as_str().to_owned(), ..old.clone() };
+    if old.name != profile.name {
+        db::orgs::update_profile_name(scope.conn, &scope.org.id, id, &profile.name)?;
+        let (before, after) = (json!({"name": old.name}), json!({"name": profile.name}));
+        scope.audit("profile.renamed", (id.as_str(), &profile.name), before, after)?;
+    }
+    Ok(profile)
+}
+
+/// A good name that no other profile has, in whatever case.
+fn free_name(scope: &mut OrgScope<'_>, name: &str, but: Option<&ProfileId>) -> Result<Name, AppError> {
+    let name = Name::parse(name, "this profile").map_err(|text| AppError::field("name", text))?;
+    let wanted = name.as_str().to_lowercase();
+    let taken = db::orgs::list_profiles(scope.conn, &scope.org.id)?
+        .iter()
+        .any(|profile| Some(&profile.id) != but && profile.name.to_lowercase() == wanted);
+    if taken {
+        return Err(AppError::field("name", format!("There is a profile named “{}” already.", name.as_str())));
+    }
+    Ok(name)
+}

@@ -42,10 +42,10 @@ pub(super) fn lock_installation(conn: &mut Conn) -> Result<(), AppError> {
 /// Founds an organization: the caller becomes its owner.
 ///
 /// # Errors
-/// A mistake in `name`, or they own too many already.
+/// A mistake in `organization`, or they own too many already.
 pub fn create_org(conn: &mut Conn, ctx: Ctx<'_>, who: &Who, name: &str) -> Result<Org, AppError> {
     let (user, session) = in_person(who)?;
-    let name = Name::parse(name, "the organization").map_err(|text| AppError::field("name", text))?;
+    let name = Name::parse(name, "the organization").map_err(|text| AppError::field("organization", text))?;
     db::write(conn, |conn| {
         lock_installation(conn)?;
         let user = db::users::find_user(conn, user)?.filter(|user| user.disabled_at.is_none());

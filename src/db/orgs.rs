@@ -162,6 +162,11 @@ pub fn list_members(conn: &mut Conn, org: &OrgId) -> DbResult<Vec<Member>> {
     rows.into_iter().map(member).collect()
 }
 
+/// How many people belong to an organization.
+pub fn count_members(conn: &mut Conn, org: &OrgId) -> DbResult<i64> {
+    memberships::table.filter(memberships::org_id.eq(org.as_str())).count().get_result(conn)
+}
+
 /// How many owners an organization has. Disabled people do not count: they could not act.
 pub fn count_owners(conn: &mut Conn, org: &OrgId) -> DbResult<u32> {
     let count: i64 = memberships::table

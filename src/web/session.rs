@@ -9,6 +9,7 @@ use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
 
 use super::State;
+use crate::actions::people::Arrival;
 use crate::actions::{AppError, Origin, random};
 use crate::db;
 use crate::db::sessions::SessionRecord;
@@ -74,16 +75,15 @@ impl TypedSession {
     /// Signs a person in: a new cookie, whatever there was before.
     ///
     /// # Errors
-    /// No randomness.
-    pub fn start(&self, user: &UserId, origin: &Origin) -> Result<SessionId, AppError> {
-        let id = random::id("ses")?;
+    /// The session cannot be written.
+    pub fn start(&self, arrival: &Arrival, origin: &Origin) -> Result<(), AppError> {
         self.0.renew();
         self.0.clear();
-        self.0.insert(USER, user.as_str()).map_err(broken)?;
-        self.0.insert(ID, &id).map_err(broken)?;
+        self.0.insert(USER, arrival.user.id.as_str()).map_err(broken)?;
+        self.0.insert(ID, arrival.session.as_str()).map_err(broken)?;
         self.0.insert(ADDRESS, &origin.address).map_err(broken)?;
         self.0.insert(CLIENT, &origin.client).map_err(broken)?;
-        Ok(SessionId(id))
+        Ok(())
     }
 
     /// Gives the cookie a new value, for instance when the password was changed.

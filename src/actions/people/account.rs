@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::in_person;
 use super::sign_in::{Attempt, finish_check};
+use crate::actions::account::load_account;
 use crate::actions::password::HashedPassword;
 use crate::actions::{AppError, Ctx, Who, account_audit};
 use crate::db::audit::AuditFilter;
@@ -35,16 +36,6 @@ pub struct SessionView {
     pub is_current: bool,
 }
 
-/// The caller themselves.
-///
-/// # Errors
-/// `SignIn` when they are gone or shut.
-pub fn load_account(conn: &mut Conn, who: &Who) -> Result<User, AppError> {
-    let (user, _) = in_person(who)?;
-    let user = db::users::find_user(conn, user)?.filter(|user| user.disabled_at.is_none());
-    user.ok_or(AppError::SignIn)
-}
-
 /// Runs a deed on the caller's own account in a transaction, with the time by the database's clock.
 fn act_on_self<T>(
     conn: &mut Conn,
@@ -53,7 +44,7 @@ fn act_on_self<T>(
     f: impl FnOnce(&mut Conn, &User, Timestamp) -> Result<T, AppError>,
 ) -> Result<T, AppError> {
     db::write(conn, |conn| {
-        let user = load_account(conn, who)?;
+        let user = load_account(conn, who)?.user;
         let now = db::now(conn, ctx.clock)?;
         f(conn, &user, now)
     })

@@ -4,7 +4,9 @@
 use serde_json::{Value, json};
 
 use super::setup::add_user;
-use super::sign_in::{SignedIn, note_sign_in};
+use super::sign_in::{Arrival, note_sign_in};
+use super::{done_before, note_done};
+use crate::actions::keys::Once;
 use crate::actions::password::{HashedPassword, Password};
 use crate::actions::random::{self, Token};
 use crate::actions::{AppError, Ctx, FieldErrors, OrgScope};
@@ -52,13 +54,22 @@ pub struct InvitedPerson {
     pub password: Password,
 }
 
-/// Invites an address; an open invitation of the same address is replaced. The token is for this one answer.
+/// Invites an address; an open invitation of the same address is replaced. The token is for this one answer; a form
+/// sent twice invites once, and gets nothing the second time.
 ///
 /// # Errors
 /// Not allowed, or mistakes in `email` and `role`.
-pub fn invite(scope: &mut OrgScope<'_>, email: &str, role: &str) -> Result<(Invitation, Token), AppError> {
+pub fn invite(
+    scope: &mut OrgScope<'_>,
+    email: &str,
+    role: &str,
+    once: Option<&Once>,
+) -> Result<Option<(Invitation, Token)>, AppError> {
     policy::in_person(&scope.actor)?;
     policy::may_invite(&scope.actor, Role::Builder)?;
+    if done_before(scope.conn, once)?.is_some() {
+        return Ok(None);
+    }
     let mut errors = FieldErrors::new();
     let email = parse_email(email).map_err(|text| errors.push(("email", text)));
     let role = parse_role(role).map_err(|text| errors.push(("role", text)));
@@ -84,11 +95,12 @@ pub fn invite(scope: &mut OrgScope<'_>, email: &str, role: &str) -> Result<(Invi
         expires_at: scope.now.plus(INVITATION_LIFE),
     };
     db::links::insert_link(scope.conn, LinkKind::Invitation, &link, &token.hash())?;
+    note_done(scope.conn, once, link.id.as_str(), scope.now)?;
     let after = json!({"email": link.email, "role": role, "expires_at": link.expires_at});
     scope.audit("member.invited", (link.id.as_str(), &link.email), Value::Null, after)?;
     let invited_by = scope.member.user.name.clone();
     let invitation = Invitation { has_account, may_withdraw: true, ..view(&scope.org, link, role, invited_by) };
-    Ok((invitation, token))
+    Ok(Some((invitation, token)))
 }
 
 fn view(org: &Org, link: Link, role: Role, invited_by: String) -> Invitation {
@@ -218,7 +230,7 @@ pub fn join_as_new_person(
     token: &str,
     person: &InvitedPerson,
     hash: &HashedPassword,
-) -> Result<(SignedIn, Org), AppError> {
+) -> Result<(Arrival, Org), AppError> {
     db::write(conn, |conn| {
         // First as everywhere: the installation, then the organization. The address must not be taken meanwhile.
         super::orgs::lock_installation(conn)?;
@@ -226,7 +238,7 @@ pub fn join_as_new_person(
         let (link, org, role) = take(conn, token, now)?;
         let user = add_user(conn, &link.email, &person.name, hash, now)?;
         join(conn, ctx, (&link, org.clone(), role), &user.id)?;
-        let done = SignedIn::new(user)?;
+        let done = Arrival::new(user)?;
         note_sign_in(conn, &ctx, &done, "invitation")?;
         Ok((done, org))
     })

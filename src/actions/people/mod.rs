@@ -12,10 +12,9 @@ mod setup;
 mod sign_in;
 
 pub use account::{
-    SessionView, account_events, change_password, end_other_sessions, end_session, list_sessions, load_account,
-    rename_account,
+    SessionView, account_events, change_password, end_other_sessions, end_session, list_sessions, rename_account,
 };
-pub use audit::{AuditFormat, AuditPage, audit_actors, export_audit, list_audit, verify_audit};
+pub use audit::{AuditFormat, AuditPage, ChainState, audit_actors, export_audit, list_audit, verify_audit};
 pub use housekeeping::clean_up;
 pub use invitations::{
     Invitation, InvitedPerson, accept_invitation, invite, join_as_new_person, look_at_invitation, open_invitations,
@@ -29,15 +28,32 @@ pub use operator::{
 pub use orgs::{OrgView, create_org, list_orgs, rename_org};
 pub use profiles::{create_profile, list_profiles, rename_profile};
 pub use setup::{NewPerson, NewPersonForm, is_set_up, make_setup_link, read_new_person, set_up, sign_up};
-pub use sign_in::{Attempt, SignedIn, begin_password_check, begin_sign_in, begin_sign_up, finish_sign_in};
+pub use sign_in::{Arrival, Attempt, begin_password_check, begin_sign_in, begin_sign_up, finish_sign_in};
 
+use super::keys::Once;
 use super::{AppError, Who};
+use crate::db::tokens::Done;
+use crate::db::{self, Conn};
 use crate::domain::ids::{SessionId, UserId};
 use crate::domain::policy::Denied;
+use crate::domain::time::Timestamp;
 
 /// The chain of the audit log for what concerns the installation as a whole. Its lock also puts in order whatever must
 /// not happen twice at once in the installation: its setup, and the choice of an organization's slug.
 const SERVER_CHAIN: &str = "server";
+
+/// What came of a form's nonce before, if it was sent before.
+fn done_before(conn: &mut Conn, once: Option<&Once>) -> Result<Option<String>, AppError> {
+    let Some(once) = once else { return Ok(None) };
+    Ok(db::tokens::find_done(conn, &once.scope, &once.token)?.map(|done| done.object_id))
+}
+
+/// Notes what came of a form's nonce, so that it works once.
+fn note_done(conn: &mut Conn, once: Option<&Once>, id: &str, now: Timestamp) -> Result<(), AppError> {
+    let Some(once) = once else { return Ok(()) };
+    let done = Done { body_hash: once.body_hash.clone(), object_id: id.to_owned(), created_at: now.as_micros() };
+    Ok(db::tokens::insert_done(conn, &once.scope, &once.token, &done)?)
+}
 
 /// The person who asks with a browser session; keys have no account.
 fn in_person(who: &Who) -> Result<(&UserId, &SessionId), AppError> {

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{SERVER_CHAIN, in_person};
+use super::{SERVER_CHAIN, done_before, in_person, note_done};
+use crate::actions::keys::Once;
 use crate::actions::{AppError, Ctx, OrgScope, Who, random};
 use crate::db::{self, Conn};
 use crate::domain::ids::{OrgId, ProfileId};
@@ -22,6 +23,8 @@ pub struct OrgView {
     pub role: Role,
     /// Its plan's name for people.
     pub plan_name: String,
+    /// How many people belong to it.
+    pub members: i64,
 }
 
 /// The organizations that the caller belongs to, by name.
@@ -31,7 +34,12 @@ pub struct OrgView {
 pub fn list_orgs(conn: &mut Conn, ctx: Ctx<'_>, who: &Who) -> Result<Vec<OrgView>, AppError> {
     let (user, _) = in_person(who)?;
     let orgs = db::orgs::list_orgs_of(conn, user)?;
-    Ok(orgs.into_iter().map(|(org, role)| OrgView { plan_name: ctx.rules.plan(&org.plan).name, org, role }).collect())
+    orgs.into_iter()
+        .map(|(org, role)| {
+            let members = db::orgs::count_members(conn, &org.id)?;
+            Ok(OrgView { plan_name: ctx.rules.plan(&org.plan).name, members, org, role })
+        })
+        .collect()
 }
 
 /// Makes whatever comes after it in this transaction happen one at a time in the whole installation.
@@ -39,20 +47,25 @@ pub(super) fn lock_installation(conn: &mut Conn) -> Result<(), AppError> {
     Ok(db::audit::lock_chain(conn, SERVER_CHAIN)?)
 }
 
-/// Founds an organization: the caller becomes its owner.
+/// Founds an organization: the caller becomes its owner. A form sent twice founds one.
 ///
 /// # Errors
 /// A mistake in `organization`, or they own too many already.
-pub fn create_org(conn: &mut Conn, ctx: Ctx<'_>, who: &Who, name: &str) -> Result<Org, AppError> {
+pub fn create_org(conn: &mut Conn, ctx: Ctx<'_>, who: &Who, name: &str, once: Option<&Once>) -> Result<Org, AppError> {
     let (user, session) = in_person(who)?;
     let name = Name::parse(name, "the organization").map_err(|text| AppError::field("organization", text))?;
     db::write(conn, |conn| {
         lock_installation(conn)?;
+        if let Some(id) = done_before(conn, once)? {
+            return db::orgs::find_org_by_id(conn, &OrgId(id))?.ok_or(AppError::NotFound);
+        }
         let user = db::users::find_user(conn, user)?.filter(|user| user.disabled_at.is_none());
         let user = user.ok_or(AppError::SignIn)?;
         let owned = db::orgs::list_orgs_of(conn, &user.id)?.iter().filter(|(_, role)| *role == Role::Owner).count();
         policy::may_create_organization(u32::try_from(owned).unwrap_or(u32::MAX))?;
-        found_org(conn, ctx, &name, &user, format!("session {session}"))
+        let org = found_org(conn, ctx, &name, &user, format!("session {session}"))?;
+        note_done(conn, once, org.id.as_str(), org.created_at)?;
+        Ok(org)
     })
 }
 

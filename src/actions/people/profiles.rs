@@ -2,8 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::{done_before, note_done};
+use crate::actions::keys::Once;
 use crate::actions::{AppError, OrgScope, random};
 use crate::db;
+use crate::db::keys::KeyFilter;
 use crate::domain::ids::ProfileId;
 use crate::domain::names::Name;
 use crate::domain::org::Profile;
@@ -12,21 +15,33 @@ use crate::domain::policy;
 /// How many profiles an organization may have: each is a choice in a list that people read.
 const PROFILES_MAX: usize = 100;
 
-/// The organization's profiles, the oldest first.
+/// The organization's profiles, the oldest first, with how many live keys each has; of a builder, only their own count.
 ///
 /// # Errors
 /// The database's own failure.
-pub fn list_profiles(scope: &mut OrgScope<'_>) -> Result<Vec<Profile>, AppError> {
-    Ok(db::orgs::list_profiles(scope.conn, &scope.org.id)?)
+pub fn list_profiles(scope: &mut OrgScope<'_>) -> Result<Vec<(Profile, i64)>, AppError> {
+    let owner = (!policy::sees_all_keys(&scope.actor)).then(|| scope.actor.user.clone());
+    let profiles = db::orgs::list_profiles(scope.conn, &scope.org.id)?;
+    profiles
+        .into_iter()
+        .map(|profile| {
+            let filter = KeyFilter { profile: Some(profile.id.clone()), owner: owner.clone(), ..KeyFilter::default() };
+            let keys = db::keys::count_keys(scope.conn, &scope.org.id, &filter, scope.now)?;
+            Ok((profile, keys))
+        })
+        .collect()
 }
 
-/// Adds a profile.
+/// Adds a profile. A form sent twice adds one.
 ///
 /// # Errors
 /// Not allowed, a mistake in `name`, or one profile too many.
-pub fn create_profile(scope: &mut OrgScope<'_>, name: &str) -> Result<Profile, AppError> {
+pub fn create_profile(scope: &mut OrgScope<'_>, name: &str, once: Option<&Once>) -> Result<Profile, AppError> {
     policy::in_person(&scope.actor)?;
     policy::may_manage_profiles(&scope.actor)?;
+    if let Some(id) = done_before(scope.conn, once)? {
+        return db::orgs::find_profile(scope.conn, &scope.org.id, &ProfileId(id))?.ok_or(AppError::NotFound);
+    }
     let name = free_name(scope, name, None)?;
     if db::orgs::list_profiles(scope.conn, &scope.org.id)?.len() >= PROFILES_MAX {
         return Err(AppError::Conflict(format!("An organization can have {PROFILES_MAX} profiles.")));
@@ -38,6 +53,7 @@ pub fn create_profile(scope: &mut OrgScope<'_>, name: &str) -> Result<Profile, A
         created_at: scope.now,
     };
     db::orgs::insert_profile(scope.conn, &profile)?;
+    note_done(scope.conn, once, profile.id.as_str(), scope.now)?;
     let after = json!({"name": profile.name});
     scope.audit("profile.created", (profile.id.as_str(), &profile.name), Value::Null, after)?;
     Ok(profile)

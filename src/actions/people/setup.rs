@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::orgs::found_org;
-use super::sign_in::{SignedIn, note_sign_in};
+use super::sign_in::{Arrival, note_sign_in};
 use super::{SERVER_CHAIN, orgs::lock_installation};
 use crate::actions::password::{HashedPassword, Password};
 use crate::actions::random::{self, Token};
@@ -114,7 +114,7 @@ pub fn set_up(
     token: &str,
     person: &NewPerson,
     hash: &HashedPassword,
-) -> Result<SignedIn, AppError> {
+) -> Result<Arrival, AppError> {
     db::write(conn, |conn| {
         lock_installation(conn)?;
         if is_set_up(conn)? {
@@ -131,7 +131,7 @@ pub fn set_up(
         found_org(conn, ctx, &person.organization, &user, format!("setup link {}", link.id))?;
         let object = (user.id.as_str(), user.name.as_str());
         server_audit(conn, &ctx, SERVER_CHAIN, "server.set_up", object, (Value::Null, Value::Null), now)?;
-        let done = SignedIn::new(user)?;
+        let done = Arrival::new(user)?;
         note_sign_in(conn, &ctx, &done, "setup link")?;
         Ok(done)
     })
@@ -141,7 +141,7 @@ pub fn set_up(
 ///
 /// # Errors
 /// `NotFound` where it does not; a mistake in `email` when the address is taken.
-pub fn sign_up(conn: &mut Conn, ctx: Ctx<'_>, person: &NewPerson, hash: &HashedPassword) -> Result<SignedIn, AppError> {
+pub fn sign_up(conn: &mut Conn, ctx: Ctx<'_>, person: &NewPerson, hash: &HashedPassword) -> Result<Arrival, AppError> {
     if !ctx.rules.sign_up_open {
         return Err(AppError::NotFound);
     }
@@ -154,7 +154,7 @@ pub fn sign_up(conn: &mut Conn, ctx: Ctx<'_>, person: &NewPerson, hash: &HashedP
         let now = db::now(conn, ctx.clock)?;
         let user = add_user(conn, &person.email, &person.name, hash, now)?;
         found_org(conn, ctx, &person.organization, &user, "sign-up".to_owned())?;
-        let done = SignedIn::new(user)?;
+        let done = Arrival::new(user)?;
         note_sign_in(conn, &ctx, &done, "sign-up")?;
         Ok(done)
     })

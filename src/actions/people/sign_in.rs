@@ -29,14 +29,14 @@ pub struct Attempt {
 
 /// Somebody who proved who they are, with the public id of the session to be made for them.
 #[derive(Debug)]
-pub struct SignedIn {
+pub struct Arrival {
     /// The person.
     pub user: User,
     /// Their new session.
     pub session: SessionId,
 }
 
-impl SignedIn {
+impl Arrival {
     /// A person with the id of a new session.
     pub(super) fn new(user: User) -> Result<Self, AppError> {
         Ok(Self { user, session: SessionId(random::id("ses")?) })
@@ -136,11 +136,11 @@ fn knows_source(conn: &mut Conn, ctx: &Ctx<'_>, user: &UserId) -> bool {
 ///
 /// # Errors
 /// One and the same for an unknown address, a wrong password and a shut account.
-pub fn finish_sign_in(conn: &mut Conn, ctx: Ctx<'_>, attempt: Attempt, good: bool) -> Result<SignedIn, AppError> {
+pub fn finish_sign_in(conn: &mut Conn, ctx: Ctx<'_>, attempt: Attempt, good: bool) -> Result<Arrival, AppError> {
     // A failure is noted too, so the transaction must end well; only then is the answer no.
     let done = db::write(conn, |conn| -> Result<_, AppError> {
         let Some(user) = finish_check(conn, &ctx, attempt, good, "account.sign_in_failed")? else { return Ok(None) };
-        let done = SignedIn::new(user)?;
+        let done = Arrival::new(user)?;
         note_sign_in(conn, &ctx, &done, "password")?;
         Ok(Some(done))
     })?;
@@ -148,7 +148,7 @@ pub fn finish_sign_in(conn: &mut Conn, ctx: Ctx<'_>, attempt: Attempt, good: boo
 }
 
 /// Writes that somebody signed in, by what proof.
-pub(super) fn note_sign_in(conn: &mut Conn, ctx: &Ctx<'_>, done: &SignedIn, by: &str) -> Result<(), AppError> {
+pub(super) fn note_sign_in(conn: &mut Conn, ctx: &Ctx<'_>, done: &Arrival, by: &str) -> Result<(), AppError> {
     let now = db::now(conn, ctx.clock)?;
     let credential = format!("session {}", done.session);
     let after = json!({"by": by, "client": ctx.origin.client});

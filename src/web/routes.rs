@@ -63,6 +63,7 @@ routes! { SERVICE, service_routes, "":
 }
 
 routes! { API, api_routes, "/v1":
+    GET "/openapi.json" Anyone => api::openapi::serve;
     GET "/whoami" Credential => api::whoami::whoami;
     GET "/orgs" Key => api::orgs::list_orgs;
     GET "/profiles" Key => api::orgs::list_profiles;

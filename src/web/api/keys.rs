@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::credential::KeyCaller;
 use super::{Listing, Named};
@@ -14,29 +15,42 @@ use crate::domain::token::SecretHash;
 use crate::web::{Json, Query, State};
 
 /// A key in an answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct KeyObject {
+    #[schema(example = "BRTRKFsL")]
     id: String,
     name: String,
     note: String,
+    /// What may be shown of the key; never the secret.
+    #[schema(example = "kr_BRTRK••••••••")]
     preview: String,
+    #[schema(example = "live")]
     environment: String,
     profile: Named,
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+    /// The person it acts as.
     created_by: Named,
+    #[schema(value_type = Option<String>, format = DateTime)]
     last_used_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
+    /// `active`, `rotating`, `expired`, `revoked` or `paused`.
+    #[schema(example = "active")]
     status: &'static str,
+    /// While two secrets work.
     rotation: Option<RotationObject>,
+    #[schema(value_type = Option<String>, format = DateTime)]
     revoked_at: Option<Timestamp>,
     revoke_reason: Option<String>,
 }
 
 /// A rotation that is under way.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct RotationObject {
     previous_last4: String,
     current_last4: String,
+    #[schema(value_type = Option<String>, format = DateTime)]
     previous_valid_until: Option<Timestamp>,
 }
 
@@ -67,24 +81,42 @@ impl KeyObject {
     }
 }
 
-/// A key with its plain text, in the one answer that holds it.
-#[derive(Serialize)]
-struct WithSecret {
+/// A new key with its plain text, in the one answer that holds it. Not `Debug`, on purpose.
+#[derive(Serialize, ToSchema)]
+pub struct CreatedKey {
     #[serde(flatten)]
     key: KeyObject,
+    /// The whole key, shown once; null in a replay.
     secret: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    previous_valid_until: Option<Option<Timestamp>>,
+}
+
+/// A key with its new plain text, in the one answer that holds it. Not `Debug`, on purpose.
+#[derive(Serialize, ToSchema)]
+pub struct RotatedKey {
+    #[serde(flatten)]
+    key: KeyObject,
+    /// The whole key with its new secret, shown once.
+    secret: Option<String>,
+    /// Until when the old secret works too; null when it ended at once.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    previous_valid_until: Option<Timestamp>,
 }
 
 /// `GET /v1/keys`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
+    /// Only keys bound to this profile.
     profile: Option<String>,
+    /// `true` or `1`: revoked and expired keys too.
     all: Option<String>,
+    /// Words of the name, or the start of the id.
     q: Option<String>,
+    /// How many, 1 to 200; 50 if left out.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
@@ -102,6 +134,7 @@ fn read_cursor(text: &str) -> Result<(Timestamp, KeyId), AppError> {
 ///
 /// # Errors
 /// 401, or 422 for a wrong parameter.
+#[utoipa::path(get, path = "/v1/keys", tag = "Keys", params(ListQuery), responses((status = 200, body = Listing<KeyObject>)))]
 pub async fn list_keys(
     state: web::Data<State>,
     query: Query<ListQuery>,
@@ -135,12 +168,14 @@ pub async fn list_keys(
 }
 
 /// `POST /v1/keys`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateBody {
+    #[schema(example = "CI/CD pipeline", max_length = 60)]
     name: String,
     profile: Option<String>,
     environment: Option<String>,
+    #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
     note: Option<String>,
 }
@@ -162,6 +197,14 @@ fn read_idempotency_key(req: &HttpRequest) -> Result<Option<String>, AppError> {
 ///
 /// # Errors
 /// 401, 403, 409, 422 or 429 as the rules say.
+#[utoipa::path(
+    post, path = "/v1/keys", tag = "Keys", request_body = CreateBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "A string of your own; sent again, nothing is created twice")),
+    responses(
+        (status = 201, body = CreatedKey),
+        (status = 200, body = CreatedKey, description = "A replay: created before, `secret` is null"),
+    ),
+)]
 pub async fn create_key(
     req: HttpRequest,
     state: web::Data<State>,
@@ -186,14 +229,11 @@ pub async fn create_key(
         act_in(conn, ctx, &who, &slug, |scope| Ok((deeds::create_key(scope, &new, once.as_ref())?, scope.now)))
     });
     Ok(match create.await? {
-        (Created::New(view, secret), now) => HttpResponse::Created().json(WithSecret {
-            key: KeyObject::new(*view, now),
-            secret: Some(secret.reveal().to_owned()),
-            previous_valid_until: None,
-        }),
+        (Created::New(view, secret), now) => HttpResponse::Created()
+            .json(CreatedKey { key: KeyObject::new(*view, now), secret: Some(secret.reveal().to_owned()) }),
         (Created::Before(view), now) => HttpResponse::Ok()
             .insert_header(("Idempotency-Replayed", "true"))
-            .json(WithSecret { key: KeyObject::new(*view, now), secret: None, previous_valid_until: None }),
+            .json(CreatedKey { key: KeyObject::new(*view, now), secret: None }),
     })
 }
 
@@ -201,6 +241,7 @@ pub async fn create_key(
 ///
 /// # Errors
 /// 401, 403 for a colleague's key, 404.
+#[utoipa::path(get, path = "/v1/keys/{id}", tag = "Keys", params(("id" = String, Path, description = "The eight characters that name the key")), responses((status = 200, body = KeyObject)))]
 pub async fn get_key(
     state: web::Data<State>,
     id: web::Path<String>,
@@ -215,7 +256,7 @@ pub async fn get_key(
 }
 
 /// `PATCH /v1/keys/{id}`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EditBody {
     name: Option<String>,
@@ -226,6 +267,7 @@ pub struct EditBody {
 ///
 /// # Errors
 /// 401, 403, 404, 422.
+#[utoipa::path(patch, path = "/v1/keys/{id}", tag = "Keys", params(("id" = String, Path, description = "The eight characters that name the key")), request_body = EditBody, responses((status = 200, body = KeyObject)))]
 pub async fn edit_key(
     state: web::Data<State>,
     id: web::Path<String>,
@@ -244,9 +286,11 @@ pub async fn edit_key(
 }
 
 /// `POST /v1/keys/{id}/rotate`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateBody {
+    /// How long the old secret works: `24h` (if left out), `1h`, `7d` or `now`.
+    #[schema(example = "24h")]
     grace: Option<String>,
 }
 
@@ -254,6 +298,7 @@ pub struct RotateBody {
 ///
 /// # Errors
 /// 401, 403, 404, 409, 422.
+#[utoipa::path(post, path = "/v1/keys/{id}/rotate", tag = "Keys", params(("id" = String, Path, description = "The eight characters that name the key")), request_body = RotateBody, responses((status = 200, body = RotatedKey)))]
 pub async fn rotate_key(
     state: web::Data<State>,
     id: web::Path<String>,
@@ -268,15 +313,15 @@ pub async fn rotate_key(
     });
     let (rotated, now) = rotate.await?;
     let secret = rotated.secret.map(|secret| secret.reveal().to_owned());
-    Ok(HttpResponse::Ok().json(WithSecret {
+    Ok(HttpResponse::Ok().json(RotatedKey {
         key: KeyObject::new(rotated.view, now),
         secret,
-        previous_valid_until: Some(rotated.previous_valid_until),
+        previous_valid_until: rotated.previous_valid_until,
     }))
 }
 
 /// `POST /v1/keys/{id}/revoke`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeBody {
     reason: Option<String>,
@@ -286,6 +331,7 @@ pub struct RevokeBody {
 ///
 /// # Errors
 /// 401, 403, 404, 422.
+#[utoipa::path(post, path = "/v1/keys/{id}/revoke", tag = "Keys", params(("id" = String, Path, description = "The eight characters that name the key")), request_body = RevokeBody, responses((status = 200, body = KeyObject)))]
 pub async fn revoke_key(
     state: web::Data<State>,
     id: web::Path<String>,

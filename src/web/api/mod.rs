@@ -2,14 +2,16 @@
 
 pub mod credential;
 pub mod keys;
+pub mod openapi;
 pub mod orgs;
 pub mod whoami;
 
 use actix_web::HttpResponse;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A list in an answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Listing<T> {
     /// The entries of this page.
     pub data: Vec<T>,
@@ -18,7 +20,7 @@ pub struct Listing<T> {
 }
 
 /// An object by id and name.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Named {
     /// Its id.
     pub id: String,

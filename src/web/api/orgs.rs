@@ -1,30 +1,65 @@
 //! `GET /v1/orgs`, `/v1/profiles`, `/v1/members`: what a key sees of its organization.
 
 use actix_web::{HttpResponse, web};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::all_of;
 use super::credential::KeyCaller;
 use super::whoami::NoParameters;
+use super::{Listing, all_of};
 use crate::actions::{AppError, keys, look_in};
+use crate::domain::org::Role;
 use crate::domain::policy;
+use crate::domain::time::Timestamp;
 use crate::web::{Query, State};
+
+/// An organization, with the caller's role in it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OrgEntry {
+    id: String,
+    slug: String,
+    name: String,
+    plan: String,
+    #[schema(example = "builder")]
+    role: Option<&'static str>,
+}
+
+/// A profile: what keys are bound to.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProfileEntry {
+    id: String,
+    name: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+/// A member of the organization.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MemberEntry {
+    id: String,
+    email: String,
+    name: String,
+    #[schema(example = "owner")]
+    role: &'static str,
+    #[schema(value_type = String, format = DateTime)]
+    joined_at: Timestamp,
+}
 
 /// The organization that the key belongs to; a key sees no other.
 ///
 /// # Errors
 /// The one public 401.
+#[utoipa::path(get, path = "/v1/orgs", tag = "Organization", responses((status = 200, body = Listing<OrgEntry>)))]
 pub async fn list_orgs(_: Query<NoParameters>, caller: KeyCaller) -> Result<HttpResponse, AppError> {
-    let (org, role) = (&caller.checked.org, caller.checked.role);
-    Ok(all_of(vec![json!({
-        "id": org.id, "slug": org.slug, "name": org.name, "plan": org.plan, "role": role,
-    })]))
+    let (org, role) = (caller.checked.org, caller.checked.role.map(Role::as_str));
+    Ok(all_of(vec![OrgEntry { id: org.id.0, slug: org.slug, name: org.name, plan: org.plan, role }]))
 }
 
 /// The profiles of the key's organization.
 ///
 /// # Errors
 /// The one public 401.
+#[utoipa::path(get, path = "/v1/profiles", tag = "Organization", responses((status = 200, body = Listing<ProfileEntry>)))]
 pub async fn list_profiles(
     state: web::Data<State>,
     _: Query<NoParameters>,
@@ -33,13 +68,15 @@ pub async fn list_profiles(
     let (who, slug) = (caller.who(), caller.checked.org.slug);
     let list = state.run(caller.origin, move |conn, ctx| look_in(conn, ctx, &who, &slug, keys::profiles));
     let rows = list.await?.into_iter();
-    Ok(all_of(rows.map(|row| json!({"id": row.id, "name": row.name, "created_at": row.created_at})).collect()))
+    let entries = rows.map(|row| ProfileEntry { id: row.id.0, name: row.name, created_at: row.created_at });
+    Ok(all_of(entries.collect()))
 }
 
 /// The members of the key's organization.
 ///
 /// # Errors
 /// The one public 401.
+#[utoipa::path(get, path = "/v1/members", tag = "Organization", responses((status = 200, body = Listing<MemberEntry>)))]
 pub async fn list_members(
     state: web::Data<State>,
     _: Query<NoParameters>,
@@ -52,11 +89,12 @@ pub async fn list_members(
             keys::members(scope)
         })
     });
-    let rows = list.await?.into_iter().map(|row| {
-        json!({
-            "id": row.user.id, "email": row.user.email, "name": row.user.name, "role": row.role,
-            "joined_at": row.joined_at,
-        })
+    let entries = list.await?.into_iter().map(|row| MemberEntry {
+        id: row.user.id.0,
+        email: row.user.email,
+        name: row.user.name,
+        role: row.role.as_str(),
+        joined_at: row.joined_at,
     });
-    Ok(all_of(rows.collect()))
+    Ok(all_of(entries.collect()))
 }

@@ -10,5 +10,6 @@
 
 mod browser;
 mod harness;
+mod openapi;
 mod support;
 mod tidy;

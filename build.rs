@@ -8,6 +8,7 @@ use std::{env, fs};
 
 use sha2::{Digest, Sha256};
 
+#[expect(clippy::disallowed_methods, reason = "a build script is told by its environment")]
 fn main() -> Result<(), Box<dyn Error>> {
     for folder in ["static", "templates", "migrations"] {
         println!("cargo::rerun-if-changed={folder}");

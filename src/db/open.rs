@@ -163,10 +163,10 @@ fn check_file(path: &Path) -> Result<(), OpenError> {
     if path.is_dir() {
         return Err(OpenError(format!("{} is a folder, not a file", path.display())));
     }
-    if path.exists() {
-        if let Err(error) = std::fs::OpenOptions::new().read(true).write(true).open(path) {
-            return Err(OpenError(format!("{} cannot be written: {error}", path.display())));
-        }
+    if path.exists()
+        && let Err(error) = std::fs::OpenOptions::new().read(true).write(true).open(path)
+    {
+        return Err(OpenError(format!("{} cannot be written: {error}", path.display())));
     }
     Ok(())
 }

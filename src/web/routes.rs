@@ -59,7 +59,6 @@ routes! { SERVICE, service_routes, "":
     GET "/readyz" Anyone => pages::service::readyz;
     GET "/static/{file}" Anyone => assets::serve;
     GET "/.well-known/security.txt" Anyone => pages::service::security_txt;
-    GET "/static/{file}" Anyone => assets::serve;
 }
 
 routes! { API, api_routes, "/v1":

@@ -14,9 +14,7 @@ pub async fn healthz() -> HttpResponse {
 
 /// The database answers and has this program's schema.
 pub async fn readyz(req: HttpRequest, state: web::Data<State>) -> HttpResponse {
-    let ready = state.run(client::origin(&req, "server"), |conn, _| {
-        schema_state(conn).map_err(|error| AppError::Unavailable(error))
-    });
+    let ready = state.run(client::origin(&req, "server"), |conn, _| schema_state(conn).map_err(AppError::Unavailable));
     match ready.await {
         Ok(SchemaState::Current) => HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n"),
         Ok(SchemaState::Behind(_) | SchemaState::Newer(_)) => not_ready("schema differs\n"),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::domain::time::Timestamp;
 
-/// What time it is. Tests move it; the program cannot.
+/// What time it is. Tests move it, and the demonstration does while it makes up a past; a running server cannot.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     offset: Option<Arc<AtomicI64>>,
@@ -18,7 +18,7 @@ impl Clock {
         Self::default()
     }
 
-    /// The machine's clock, moved by as many microseconds as `offset` holds at each reading. For tests.
+    /// The machine's clock, moved by as many microseconds as `offset` holds at each reading.
     #[must_use]
     pub fn shifted(offset: Arc<AtomicI64>) -> Self {
         Self { offset: Some(offset) }

@@ -62,6 +62,8 @@ enum Command {
     /// Opens the database, brings its schema up to date, and listens. While no account exists it prints a link for
     /// creating the owner's; KEYRACK_ADMIN_EMAIL and KEYRACK_ADMIN_PASSWORD_FILE create it without anybody there.
     Serve,
+    /// Serve a made-up installation with people, keys and a history, gone when it ends
+    Demo,
     /// Bring the database's schema up to date and stop
     Migrate,
     /// Ask the running server whether it is ready, and say so by the exit code
@@ -71,6 +73,9 @@ enum Command {
     /// Show the settings in force
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Do what needs no sign-in, only access to the database
+    #[command(subcommand)]
+    Admin(server::AdminCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -108,6 +113,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     let settings = cli.settings.load()?;
     match command {
         Command::Serve => server::serve(settings),
+        Command::Demo => server::demo(&settings),
         Command::Migrate => server::migrate(&settings),
         Command::Healthcheck => server::healthcheck(&settings),
         Command::Doctor => Ok(server::doctor(Ok(settings))),
@@ -115,6 +121,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
             output::data(settings.dump().trim_end());
             Ok(ExitCode::Ok)
         }
+        Command::Admin(command) => server::admin(&settings, command),
     }
 }
 

@@ -234,6 +234,18 @@ impl Settings {
         }
     }
 
+    /// Takes over how `other` is reached and logs; everything else stays.
+    pub fn reach_like(&mut self, other: &Self) {
+        self.listen = other.listen;
+        self.public_url = other.public_url.clone();
+        self.trusted_proxies = other.trusted_proxies.clone();
+        self.log = other.log.clone();
+        self.log_format = other.log_format;
+        let taken = ["listen", "public_url", "trusted_proxies", "log", "log_format"];
+        let origins = taken.into_iter().filter_map(|path| Some((path, other.origins.get(path)?.clone())));
+        self.origins.extend(origins);
+    }
+
     /// Where the value of the setting at `path` came from.
     #[must_use]
     pub fn origin(&self, path: &str) -> Origin {
@@ -284,12 +296,19 @@ impl Settings {
                 self.listen, self.public_url
             ));
         }
-        if self.smtp.is_some() {
-            warnings.push("[smtp] is read, but this version sends no e-mail yet.".to_owned());
-        }
-        if self.metrics_listen.is_some() {
-            warnings.push("KEYRACK_METRICS_LISTEN is read, but this version serves no metrics yet.".to_owned());
-        }
+        let not_yet = [
+            (self.smtp.is_some(), "[smtp] is understood, but this version sends no e-mail yet."),
+            (self.metrics_listen.is_some(), "metrics_listen is understood, but this version serves no metrics yet."),
+            (
+                !self.keys.query_parameter_endpoints.is_empty(),
+                "keys.query_parameter_endpoints is understood, but this version takes keys from headers only.",
+            ),
+            (
+                self.plans.iter().any(|plan| plan.requests_per_minute.is_some()),
+                "requests_per_minute is understood, but this version does not limit requests yet.",
+            ),
+        ];
+        warnings.extend(not_yet.into_iter().filter(|(set, _)| *set).map(|(_, text)| text.to_owned()));
         warnings
     }
 }

@@ -1,11 +1,16 @@
 //! Commands that open the database: they read the settings, call actions, and print.
 
+mod admin;
+mod demo;
 mod doctor;
+mod first_run;
 mod healthcheck;
 mod serve;
 
 use std::fmt::Display;
 
+pub(super) use admin::{AdminCommand, admin};
+pub(super) use demo::demo;
 pub(super) use doctor::doctor;
 pub(super) use healthcheck::healthcheck;
 pub(super) use serve::serve;

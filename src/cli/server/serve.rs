@@ -1,14 +1,16 @@
 //! `keyrack serve`: from settings to a server that listens.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use actix_web::web::Data;
 
-use super::{CliError, ExitCode, say};
+use super::{CliError, ExitCode, first_run, say};
+use crate::actions::{Origin as ActionOrigin, people};
 use crate::cli::log;
 use crate::clock::Clock;
 use crate::db::{self, Db};
-use crate::settings::{SecurityTxt, SessionKey, Settings, file_beside, load_or_create};
+use crate::settings::{Origin, SecurityTxt, SessionKey, Settings, file_beside, load_or_create};
 use crate::web::{self, State, WebConfig};
 
 /// Serves until a signal says stop.
@@ -26,13 +28,18 @@ pub(in crate::cli) fn serve(mut settings: Settings) -> Result<ExitCode, CliError
     for warning in settings.warnings() {
         say(format!("\nWarning: {warning}"));
     }
+    first_run::welcome(&db, &settings)?;
     run(&settings, db, &key, listener)
 }
 
 /// Listens before anything else is touched.
 pub(super) fn bind(settings: &mut Settings) -> Result<TcpListener, CliError> {
     let explain = |error: std::io::Error, settings: &Settings| {
-        CliError::new(format!("KEYRACK_LISTEN: cannot listen on {}: {error}", settings.listen))
+        let place = match settings.origin("listen") {
+            Origin::Flag(name) => name,
+            Origin::Default | Origin::File(_) | Origin::Variable(_) => "KEYRACK_LISTEN".to_owned(),
+        };
+        CliError::new(format!("{place}: cannot listen on {}: {error}", settings.listen))
     };
     let listener = TcpListener::bind(settings.listen).map_err(|error| explain(error, settings))?;
     let address = listener.local_addr().map_err(|error| explain(error, settings))?;
@@ -49,12 +56,30 @@ fn session_key(settings: &Settings) -> Result<SessionKey, CliError> {
 
 /// Runs the server on a listening socket.
 pub(super) fn run(settings: &Settings, db: Db, key: &SessionKey, listener: TcpListener) -> Result<ExitCode, CliError> {
-    let state = State::new(db, settings.rules(), Clock::system(), web_config(settings, key));
+    let state = Data::new(State::new(db, settings.rules(), Clock::system(), web_config(settings, key)));
+    let work = async move {
+        actix_web::rt::spawn(clean_up_hourly(state.clone()));
+        web::serve(state, listener).await
+    };
     actix_web::rt::System::new()
-        .block_on(web::serve(Data::new(state), listener))
+        .block_on(work)
         .map_err(|error| CliError::new(format!("the server stopped: {error}")))?;
     tracing::info!("stopped");
     Ok(ExitCode::Ok)
+}
+
+/// Deletes what can no longer matter. Nothing depends on it, so a failure waits for the next hour.
+async fn clean_up_hourly(state: Data<State>) {
+    let mut hours = actix_web::rt::time::interval(Duration::from_secs(3600));
+    loop {
+        hours.tick().await;
+        let origin = ActionOrigin { via: "server", ..ActionOrigin::default() };
+        match state.run(origin, people::clean_up).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::debug!(rows, "cleaned up"),
+            Err(error) => tracing::warn!(%error, "could not clean up"),
+        }
+    }
 }
 
 fn web_config(settings: &Settings, key: &SessionKey) -> WebConfig {

@@ -4,6 +4,7 @@
 pub(crate) mod actor;
 pub(crate) mod answer;
 pub(crate) mod app;
+pub(crate) mod binary;
 pub(crate) mod canary;
 pub(crate) mod cast;
 pub(crate) mod database;

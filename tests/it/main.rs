@@ -14,3 +14,4 @@ mod harness;
 mod openapi;
 mod support;
 mod tidy;
+mod views;

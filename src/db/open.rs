@@ -81,12 +81,18 @@ impl Db {
     /// left behind then.
     pub fn open(url: &str) -> Result<Self, OpenError> {
         let manager = Manager::from_url(url)?;
+        let is_new = manager.make_private_file()?;
         // Once by hand: the pool would wait for its time limit and hide the reason.
-        let mut first = manager.connect().map_err(|error| OpenError(manager.explain(&error.to_string())))?;
-        if let Conn::Sqlite(conn) = &mut first {
-            assert_pragmas(conn).map_err(OpenError)?;
+        let opened = manager
+            .connect()
+            .map_err(|error| manager.explain(&error.to_string()))
+            .and_then(|mut first| if let Conn::Sqlite(conn) = &mut first { assert_pragmas(conn) } else { Ok(()) });
+        if let Err(message) = opened {
+            if is_new {
+                manager.remove_file();
+            }
+            return Err(OpenError(message));
         }
-        drop(first);
         let name = manager.describe();
         let pool = Pool::builder()
             .max_size(CONNECTIONS_MAX)
@@ -140,6 +146,32 @@ impl Manager {
         match self {
             Self::Postgres(_) => "PostgreSQL".to_owned(),
             Self::Sqlite(path) => format!("SQLite {}", path.display()),
+        }
+    }
+
+    /// Makes the SQLite file if there is none, for its owner's eyes only: it holds addresses and password hashes, and
+    /// SQLite gives the files beside it the same mode. Says whether it did.
+    fn make_private_file(&self) -> Result<bool, OpenError> {
+        let Self::Sqlite(path) = self else { return Ok(false) };
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match options.open(path) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(OpenError(format!("{} cannot be made: {error}", path.display()))),
+        }
+    }
+
+    /// Takes back a file that was made for nothing, with what SQLite put beside it.
+    fn remove_file(&self) {
+        let Self::Sqlite(path) = self else { return };
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = path.clone().into_os_string();
+            name.push(suffix);
+            // It may not be there.
+            let _ = std::fs::remove_file(name);
         }
     }
 

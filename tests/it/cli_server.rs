@@ -1,8 +1,10 @@
 //! The server commands of the real binary: what they print, how they exit, and what they leave alone.
 
+use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
 use crate::support::binary::{Place, Ran};
+use crate::support::database::TestDatabase;
 
 #[track_caller]
 fn assert_refused(ran: &Ran, code: i32, words: &str) {
@@ -166,11 +168,47 @@ fn it_serves_without_a_command_answers_and_stops_when_asked() {
 fn a_connection_that_stays_open_does_not_hold_up_the_stop() {
     let place = Place::new();
     let server = place.start(&[]);
-    let idle = std::net::TcpStream::connect(server.address).unwrap();
+    let silent = std::net::TcpStream::connect(server.address).unwrap();
+    let mut idle = std::net::TcpStream::connect(server.address).unwrap();
+    write!(idle, "GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", server.address).unwrap();
+    assert!(idle.read(&mut [0; 4096]).unwrap() > 0);
     let began = Instant::now();
     let (ended, log) = server.stop();
     assert!(ended.success() && began.elapsed() < Duration::from_secs(2), "{:?}\n{log}", began.elapsed());
-    drop(idle);
+    drop((silent, idle));
+}
+
+#[test]
+#[cfg(unix)]
+fn the_database_is_for_its_owners_eyes_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    let _server = place.start(&[]);
+    let files = place.files();
+    assert!(files.iter().any(|name| name == "keyrack.db-wal"), "{files:?}");
+    for name in files {
+        let mode = std::fs::metadata(place.path(&name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{name} has the mode {mode:o}");
+    }
+}
+
+#[test]
+fn the_same_commands_work_on_the_database_of_this_run() {
+    let database = TestDatabase::new();
+    let place = Place::new().set("KEYRACK_DATABASE_URL", &database.url);
+    assert!(place.run(&["migrate"]).stderr.contains("the schema is up to date"));
+    let server = place.start(&[]);
+    assert!(server.setup_token().is_some(), "{}", server.banner);
+    assert_eq!(server.get("/readyz").status, 200);
+    assert_eq!(place.run(&["admin", "setup-link"]).code, 0);
+    let create =
+        ["admin", "create-owner", "--email", "olive@acme.example", "--name", "Olive", "--organization", "Acme"];
+    assert_eq!(place.run(&create).code, 0);
+    assert_refused(&place.run(&["admin", "setup-link"]), 1, "set up already");
+    let doctor = place.run(&["doctor"]);
+    assert_eq!((doctor.code, doctor.stdout.contains("FAIL")), (0, false), "{}", doctor.stdout);
+    let (ended, log) = server.stop();
+    assert!(ended.success(), "{log}");
 }
 
 #[test]

@@ -165,6 +165,8 @@ fn wrong_values_are_refused_in_plain_words() {
         ("database_url = \"mysql://x\"", "keyrack.toml: database_url: must begin with sqlite:// or postgres://"),
         ("database_url = \"sqlite:x.db\"", "must begin with sqlite://"),
         ("database_url = \"sqlite://:memory:\"", "name a file"),
+        ("database_url = \"postgres://a:hunt er2@db/x\"", "holds a space or a second @"),
+        ("database_url = \"postgres://a:hun@ter2@db/x\"", "holds a space or a second @"),
         ("public_url = \"keys.example.com\"", "is not an address like https://keys.example.com"),
         ("public_url = \"https://example.com/keys\"", "must end after the host"),
         ("public_url = \"https://a@example.com\"", "is not an address"),

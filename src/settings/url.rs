@@ -21,6 +21,10 @@ impl DatabaseUrl {
             Some(path) if path.contains(":memory:") => {
                 Err("a database in memory would be another one for each connection; name a file".to_owned())
             }
+            // libpq would repeat a part of the password when it complains of these.
+            None if is_postgres && !has_plain_authority(text) => {
+                Err("holds a space or a second @; write them as %20 and %40 in the user and password".to_owned())
+            }
             None if !is_postgres => Err("must begin with sqlite:// or postgres://".to_owned()),
             Some(_) | None => Ok(Self(text.to_owned())),
         }
@@ -37,6 +41,13 @@ impl DatabaseUrl {
     pub fn sqlite_path(&self) -> Option<&Path> {
         self.0.strip_prefix("sqlite://").map(Path::new)
     }
+}
+
+fn has_plain_authority(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let is_plain = |c: char| !c.is_whitespace() && !c.is_control();
+    authority.matches('@').count() <= 1 && rest.chars().all(is_plain)
 }
 
 impl fmt::Display for DatabaseUrl {

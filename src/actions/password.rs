@@ -15,6 +15,7 @@ const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// A password as typed. It can be hashed and compared, and nothing else.
+#[derive(Default)]
 pub struct Password(String);
 
 /// An argon2id PHC string. Not for printing either: it can be attacked offline.

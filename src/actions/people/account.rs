@@ -67,7 +67,7 @@ pub fn rename_account(conn: &mut Conn, ctx: Ctx<'_>, who: &Who, name: &str) -> R
     })
 }
 
-/// Puts another password in place and ends every other session. `attempt` comes from `begin_password_check`, `good` says
+/// Puts another password in place and, where asked, ends every other session. `attempt` comes from `begin_password_check`, `good` says
 /// whether the current password was right. Returns how many sessions ended.
 ///
 /// # Errors
@@ -78,6 +78,7 @@ pub fn change_password(
     who: &Who,
     (attempt, good): (Attempt, bool),
     hash: &HashedPassword,
+    end_others: bool,
 ) -> Result<usize, AppError> {
     let (_, session) = in_person(who)?;
     let done = act_on_self(conn, ctx, who, |conn, user, now| {
@@ -88,7 +89,7 @@ pub fn change_password(
             return Err(AppError::SignIn);
         }
         db::users::update_password_hash(conn, &user.id, hash.as_str())?;
-        let ended = db::sessions::delete_sessions_of(conn, &user.id, Some(session))?;
+        let ended = if end_others { db::sessions::delete_sessions_of(conn, &user.id, Some(session))? } else { 0 };
         let (credential, after) = (format!("session {session}"), json!({"sessions_ended": ended}));
         account_audit(conn, &ctx, (&user.id, &user.name), &credential, "account.password_changed", after, now)?;
         Ok(Some(ended))

@@ -50,8 +50,15 @@ pub struct Invitation {
 #[derive(Debug)]
 pub struct InvitedPerson {
     name: Name,
-    /// To be hashed by the caller, outside any transaction.
-    pub password: Password,
+    password: Password,
+}
+
+impl InvitedPerson {
+    /// The password, to be hashed by the caller outside any transaction.
+    #[must_use]
+    pub fn take_password(&mut self) -> Password {
+        std::mem::take(&mut self.password)
+    }
 }
 
 /// Invites an address; an open invitation of the same address is replaced. The token is for this one answer; a form

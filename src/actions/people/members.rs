@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::actions::keys::revoke_with_audit;
+use crate::actions::keys::{KeyView, revoke_with_audit, view_key};
 use crate::actions::{AppError, OrgScope};
 use crate::db;
 use crate::domain::ids::UserId;
@@ -136,11 +136,12 @@ pub fn change_role(scope: &mut OrgScope<'_>, target: &UserId, role: &str) -> Res
 ///
 /// # Errors
 /// Not found, or not allowed to see them.
-pub fn keys_of_member(scope: &mut OrgScope<'_>, target: &UserId) -> Result<Vec<ApiKey>, AppError> {
+pub fn keys_of_member(scope: &mut OrgScope<'_>, target: &UserId) -> Result<Vec<KeyView>, AppError> {
     let member = load(scope, target)?;
     let owners = owners_with(scope, &member)?;
     policy::may_remove_member(&scope.actor, target, member.role, owners)?;
-    Ok(db::keys::list_unrevoked_keys_of(scope.conn, &scope.org.id, target)?)
+    let keys = db::keys::list_unrevoked_keys_of(scope.conn, &scope.org.id, target)?;
+    keys.into_iter().map(|key| view_key(scope, key)).collect()
 }
 
 /// Removes a member. Returns how many keys were revoked or handed over.

@@ -11,6 +11,7 @@ mod profiles;
 mod setup;
 mod sign_in;
 
+pub use crate::db::audit::AuditFilter;
 pub use account::{
     SessionView, account_events, change_password, end_other_sessions, end_session, list_sessions, rename_account,
 };

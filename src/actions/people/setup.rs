@@ -40,8 +40,15 @@ pub struct NewPerson {
     email: String,
     name: Name,
     organization: Name,
-    /// To be hashed by the caller, outside any transaction.
-    pub password: Password,
+    password: Password,
+}
+
+impl NewPerson {
+    /// The password, to be hashed by the caller outside any transaction.
+    #[must_use]
+    pub fn take_password(&mut self) -> Password {
+        std::mem::take(&mut self.password)
+    }
 }
 
 /// Reads what a new person typed, all mistakes at once.

@@ -1,8 +1,20 @@
 //! Pages for people: one file per page, with its form, its handlers, and what it hands to the template.
 
+pub mod account;
+pub mod audit;
+mod audit_words;
 mod frame;
+pub mod join;
 pub mod keys;
+pub mod members;
+mod next;
+pub mod organization;
+pub mod orgs;
+pub mod plan;
+pub mod profiles;
 pub mod service;
+pub mod setup;
+pub mod sign_in;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};

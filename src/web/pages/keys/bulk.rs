@@ -140,7 +140,7 @@ async fn draw_form(
     draw(me.htmx, status, &page)
 }
 
-fn line(view: &KeyView, now: crate::domain::time::Timestamp) -> KeyLine {
+pub(crate) fn line(view: &KeyView, now: crate::domain::time::Timestamp) -> KeyLine {
     KeyLine {
         id: view.key.id.to_string(),
         name: view.key.name.clone(),

@@ -121,7 +121,7 @@ pub async fn create(
 }
 
 /// A form's nonce, if it has a sane one.
-pub(super) fn once_by(nonce: &str, scope: String) -> Option<Once> {
+pub(crate) fn once_by(nonce: &str, scope: String) -> Option<Once> {
     let is_good = (1..=64).contains(&nonce.len()) && nonce.bytes().all(|byte| byte.is_ascii_alphanumeric());
     is_good.then(|| Once { scope, token: nonce.to_owned(), body_hash: String::new() })
 }

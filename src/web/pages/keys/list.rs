@@ -165,7 +165,7 @@ fn row(slug: &str, view: &KeyView, found: &Found, sees_all: bool) -> KeyRow {
 }
 
 /// “3 of 5 keys · 2 creations left, next at 14:20”.
-fn meter_line(meter: &Meter, now: Timestamp) -> views::Meter {
+pub(crate) fn meter_line(meter: &Meter, now: Timestamp) -> views::Meter {
     let mut text = match meter.active_max {
         Some(max) => format!("{} of {max} active {}", meter.active, if max == 1 { "key" } else { "keys" }),
         None => format!("{} active {}", meter.active, if meter.active == 1 { "key" } else { "keys" }),

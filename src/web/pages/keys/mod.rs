@@ -18,7 +18,7 @@ use crate::web::views::keys::Status;
 use crate::web::{State, views};
 
 /// The address of an organization's list.
-fn list_url(slug: &str) -> String {
+pub(super) fn list_url(slug: &str) -> String {
     format!("/orgs/{slug}/settings/api-keys")
 }
 

@@ -50,7 +50,8 @@ pub struct Invitation {
 #[derive(Debug)]
 pub struct InvitedPerson {
     name: Name,
-    password: Password,
+    /// To be hashed by the caller, outside any transaction.
+    pub password: Password,
 }
 
 impl InvitedPerson {

@@ -40,7 +40,8 @@ pub struct NewPerson {
     email: String,
     name: Name,
     organization: Name,
-    password: Password,
+    /// To be hashed by the caller, outside any transaction.
+    pub password: Password,
 }
 
 impl NewPerson {

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use crate::support::binary::{Place, Ran};
 use crate::support::database::TestDatabase;
 
+/// It failed with this code and these words on stderr, without a panic, and printed no data.
 #[track_caller]
-fn assert_refused(ran: &Ran, code: i32, words: &str) {
+pub(crate) fn assert_refused(ran: &Ran, code: i32, words: &str) {
     assert_eq!(ran.code, code, "{ran:?}");
     assert!(ran.stderr.contains(words), "{words} is missing:\n{}", ran.stderr);
     assert!(!ran.stderr.contains("panicked") && !ran.stderr.contains("RUST_BACKTRACE"), "{}", ran.stderr);
@@ -259,53 +260,4 @@ fn the_schema_is_brought_up_to_date_once_and_a_newer_one_is_refused() {
         assert_refused(&place.run(args), 1, "newer");
     }
     assert_eq!(place.run(&["doctor"]).code, 1);
-}
-
-// ---- admin -----------------------------------------------------------------------------------------------------------------
-
-#[test]
-fn service_tokens_are_shown_once_listed_and_revoked() {
-    let place = Place::new();
-    assert_eq!(place.run(&["migrate"]).code, 0);
-    let made = place.run(&["admin", "service-token", "create", "Checkout backend"]);
-    let token = made.stdout.trim().to_owned();
-    assert!(made.code == 0 && token.starts_with("krs_") && !made.stderr.contains(&token), "{made:?}");
-    let list = || place.run(&["admin", "service-token", "list"]).stdout;
-    let id = list().lines().nth(1).and_then(|line| line.split_whitespace().next().map(str::to_owned)).unwrap();
-    assert!(list().contains("active") && list().contains("Checkout backend") && !list().contains(&token));
-    assert_eq!(place.run(&["admin", "service-token", "revoke", &id]).code, 0);
-    assert!(list().contains("revoked"));
-    assert_refused(&place.run(&["admin", "service-token", "revoke", &id]), 3, "no service token");
-    assert_refused(&place.run(&["admin", "service-token", "create", ""]), 1, "Enter a name");
-}
-
-// ---- the demonstration ----------------------------------------------------------------------------------------------------
-
-#[test]
-fn the_demonstration_has_people_and_keys_and_leaves_nothing_behind() {
-    let place = Place::new();
-    std::fs::create_dir(place.path("tmp")).unwrap();
-    let temporary = place.path("tmp");
-    let place = place.set("TMPDIR", temporary.to_str().unwrap());
-    let server = place.start(&["demo"]);
-    let passwords = server.banner.lines().filter(|line| line.contains("@acme.example")).count();
-    assert_eq!(passwords, 4, "{}", server.banner);
-    let (_, key) = server.banner.split_once("Bearer ").unwrap();
-    let key = &key.split('"').next().unwrap().to_owned();
-    assert_eq!(server.get_with("/v1/whoami", key).status, 200);
-    let keys = server.get_with("/v1/keys?all=true&limit=100", key).body;
-    for status in ["active", "rotating", "expired", "revoked"] {
-        assert!(keys.contains(&format!("\"status\":\"{status}\"")), "no key is {status}");
-    }
-    assert!(keys.contains("\"last_used_at\":null"), "no key was never used");
-    assert!(keys.matches("\"preview\"").count() >= 30, "{keys}");
-
-    let folder = std::fs::read_dir(&temporary).unwrap().next().unwrap().unwrap().path();
-    let url = format!("sqlite://{}", folder.join("demo.db").display());
-    let doctor = place.run(&["doctor", "--database-url", &url]);
-    assert_eq!((doctor.code, doctor.stdout.contains("FAIL")), (0, false), "{}", doctor.stdout);
-    let (ended, log) = server.stop();
-    assert!(ended.success() && !log.contains(key.as_str()), "{log}");
-    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
-    assert_eq!(place.files(), ["tmp"]);
 }

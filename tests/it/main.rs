@@ -9,6 +9,7 @@
 )]
 
 mod browser;
+mod cli_admin;
 mod cli_server;
 mod harness;
 mod openapi;

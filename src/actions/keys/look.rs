@@ -31,7 +31,7 @@ pub struct KeyView {
     pub revoked_by_name: Option<String>,
     /// Whether the caller may change its name and note.
     pub may_edit: bool,
-    /// Whether the caller may rotate it with a grace.
+    /// Whether the caller may rotate it, if only without a grace.
     pub may_rotate: bool,
     /// Whether the caller may end its old secret.
     pub may_finish: bool,
@@ -124,7 +124,7 @@ fn view(
         profile_name: profiles.get(&key.profile).cloned().unwrap_or_default(),
         revoked_by_name: key.revoked.as_ref().and_then(|r| r.by.as_ref()).map(name_of),
         may_edit: may_manage && policy::may_edit_key(actor, &key).is_ok(),
-        may_rotate: may_manage && policy::may_rotate_key(actor, &key, Grace::Day, now).is_ok(),
+        may_rotate: may_manage && policy::may_rotate_key(actor, &key, Grace::Now, now).is_ok(),
         may_finish: may_manage && policy::may_finish_rotation(actor, &key, now).is_ok(),
         may_revoke: may_manage && policy::may_revoke_key(actor, &key).is_ok(),
         key,

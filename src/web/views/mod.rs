@@ -355,9 +355,21 @@ impl Meter {
         self.max.unwrap_or(0).max(1)
     }
 
-    /// Where the bar turns to warn.
+    /// What the bar shows: never more than there is.
     #[must_use]
-    pub fn high(&self) -> u32 {
-        self.top().saturating_sub(1)
+    pub fn shown(&self) -> u32 {
+        self.value.min(self.top())
+    }
+
+    /// How far the bar goes.
+    #[must_use]
+    pub fn percent(&self) -> u32 {
+        (u64::from(self.shown()) * 100 / u64::from(self.top())).try_into().unwrap_or(100)
+    }
+
+    /// Nothing is left.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.max.is_some_and(|max| self.value >= max)
     }
 }

@@ -189,6 +189,7 @@ fn write(folder: &Path, name: &str, view: &dyn View) {
     }
     let page = view.page().unwrap().replace("\"/static/", "\"static/");
     fs::write(folder.join(format!("{name}.html")), &page).unwrap();
+    fs::write(folder.join(format!("{name}.panel")), view.panel().unwrap()).unwrap();
     let dialog = samples::behind_a_dialog().page().unwrap().replace("\"/static/", "\"static/").replace(
         "<div id=\"dialog-body\" data-panel></div>",
         &format!("<div id=\"dialog-body\" data-panel>{}</div>", view.panel().unwrap()),

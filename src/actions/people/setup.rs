@@ -18,8 +18,7 @@ use crate::domain::token::SecretHash;
 
 /// How long a setup link works.
 const SETUP_LINK_LIFE: Span = Span::minutes(60);
-const LINK_GONE: &str =
-    "This setup link was used, replaced or is too old. Make a new one with: keyrack admin setup-link";
+const LINK_GONE: &str = "This setup link was used, replaced or is too old.";
 
 /// What a new person typed.
 #[derive(Debug, Default)]

@@ -213,8 +213,8 @@ pub(crate) fn ask_an_owner(members: &[Member]) -> String {
 
 fn hidden_words(count: i64) -> String {
     match count {
-        1 => "1 revoked or expired key is hidden. Show it".to_owned(),
-        _ => format!("{count} revoked or expired keys are hidden. Show them"),
+        1 => "1 revoked or expired key is hidden.".to_owned(),
+        _ => format!("{count} revoked or expired keys are hidden."),
     }
 }
 

@@ -82,7 +82,9 @@ fn hints_of(view: &KeyView, now: Timestamp) -> Vec<String> {
         hints.push(format!("Expires in {}", at.since(now).human()));
     }
     match &view.key.last_use {
-        None if now.since(view.key.created_at) >= Span::days(7) => hints.push("Never used".to_owned()),
+        None if now.since(view.key.created_at) >= Span::days(7) => {
+            hints.push(format!("Never used in {}", now.since(view.key.created_at).human()));
+        }
         Some(used) if now.since(used.at) >= Span::days(30) => {
             hints.push(format!("Unused for {}", now.since(used.at).human()));
         }

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use keyrack::domain::token::hex;
 use thirtyfour::prelude::*;
 
 use super::driver::{Browser, Script};
@@ -40,7 +41,7 @@ impl Site {
             .env("KEYRACK_LISTEN", &address)
             .env("KEYRACK_PUBLIC_URL", &url)
             .env("KEYRACK_DATABASE_URL", &app.database.url)
-            .env("KEYRACK_SESSION_KEY", "07".repeat(64))
+            .env("KEYRACK_SESSION_KEY", hex(&app.state.config.session_key))
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -78,16 +79,12 @@ impl Site {
     /// A browser in which this one of the cast has signed in, by the page.
     pub(crate) async fn signed_in(&self, who: &str, script: Script) -> Browser {
         let browser = self.browser(script).await;
-        browser.goto("/sign-in").await;
-        browser.fill("#email", &cast::email(who)).await;
-        browser.fill("#password", &cast::password(who)).await;
-        browser.click("#sign-in-submit").await;
-        browser.find("header.top").await;
-        for cookie in browser.driver.get_all_cookies().await.unwrap() {
-            if cookie.name.contains("session") {
-                self.app.learn(&cookie.value);
-            }
-        }
+        browser.goto("/healthz").await;
+        let (name, value) = self.app.db_sign_in(who);
+        let mut cookie = thirtyfour::Cookie::new(name, value);
+        cookie.secure = Some(self.app.state.config.secure_cookies);
+        cookie.path = Some("/".into());
+        browser.driver.add_cookie(cookie).await.unwrap();
         browser
     }
 

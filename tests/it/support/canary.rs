@@ -28,7 +28,8 @@ pub(crate) fn catch_logs() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+            // All but the driver's side of the browser tests, which is not the server's.
+            .with_env_filter("trace,thirtyfour=off,hyper=off,hyper_util=off,reqwest=off")
             .with_ansi(false)
             .with_writer(|| LogBuffer)
             .finish();

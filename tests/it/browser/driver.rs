@@ -163,6 +163,11 @@ impl Browser {
         self.cdp("Emulation.setEmulatedMedia", features).await;
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.cdp("Emulation.setDeviceMetricsOverride", size).await;
+        // Colours on their way from light to dark are no colours to judge.
+        self.wait_until(
+            "document.getAnimations().forEach((a) => { try { a.finish() } catch { a.cancel() } }); return true",
+        )
+        .await;
     }
 
     pub(crate) async fn cdp(&self, method: &str, params: Value) -> Value {

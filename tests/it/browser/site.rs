@@ -79,12 +79,16 @@ impl Site {
     /// A browser in which this one of the cast has signed in, by the page.
     pub(crate) async fn signed_in(&self, who: &str, script: Script) -> Browser {
         let browser = self.browser(script).await;
-        browser.goto("/healthz").await;
-        let (name, value) = self.app.db_sign_in(who);
-        let mut cookie = thirtyfour::Cookie::new(name, value);
-        cookie.secure = Some(self.app.state.config.secure_cookies);
-        cookie.path = Some("/".into());
-        browser.driver.add_cookie(cookie).await.unwrap();
+        browser.goto("/sign-in").await;
+        browser.fill("#email", &cast::email(who)).await;
+        browser.fill("#password", &cast::password(who)).await;
+        browser.click("#sign-in-submit").await;
+        browser.find("header.top").await;
+        for cookie in browser.driver.get_all_cookies().await.unwrap() {
+            if cookie.name.contains("session") {
+                self.app.learn(&cookie.value);
+            }
+        }
         browser
     }
 

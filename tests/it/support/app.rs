@@ -105,30 +105,6 @@ impl TestApp {
         visitor
     }
 
-    /// The session cookie of this one of the cast, put into the database and not got by the page: name and value.
-    pub(crate) fn db_sign_in(&self, who: &str) -> (String, String) {
-        let token = format!("{:0>43}", who.to_lowercase());
-        let (user, id) = (cast::user_id(who), format!("ses_{}", who.to_lowercase()));
-        let record = db::sessions::SessionRecord {
-            token_hash: keyrack::domain::token::SecretHash::of(&token).to_hex(),
-            id: SessionId(id.clone()),
-            user: Some(user.clone()),
-            state: format!(r#"{{"user":"\"{user}\"","id":"\"{id}\""}}"#),
-            created_at: self.now(),
-            last_seen_at: self.now(),
-            address: "192.0.2.1".into(),
-            client: "test".into(),
-        };
-        self.database.run(|conn| db::sessions::insert_session(conn, &record).unwrap());
-        let name = self.state.config.session_cookie().to_owned();
-        let mut jar = actix_web::cookie::CookieJar::new();
-        let key = actix_web::cookie::Key::from(&self.state.config.session_key);
-        jar.signed_mut(&key).add(actix_web::cookie::Cookie::new(name.clone(), token.clone()));
-        self.learn(&token);
-        let value = jar.get(&name).unwrap().value().to_owned();
-        (name, value)
-    }
-
     /// A script that sends this key.
     pub(crate) fn key(&self, secret: &str) -> Script<'_> {
         Script::new(self, secret)

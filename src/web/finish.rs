@@ -27,11 +27,15 @@ pub(super) async fn finish(
     let started = Instant::now();
     let id = random::nonce().unwrap_or_default();
     req.extensions_mut().insert(RequestId(id.clone()));
-    let is_https = req.app_data::<web::Data<State>>().is_some_and(|state| state.config.is_https);
+    let config = req.app_data::<web::Data<State>>().map(|state| &state.config);
+    let site = Site {
+        is_https: config.is_some_and(|config| config.is_https),
+        is_trustworthy: config.is_some_and(|config| config.secure_cookies),
+    };
     let (method, path) = (req.method().clone(), req.path().to_owned());
     let mut res = next.call(req).await?.map_into_boxed_body();
     let is_api = path.starts_with("/v1/") || path == "/v1";
-    set_headers(res.headers_mut(), &id, is_api, path.starts_with("/static/"), is_https);
+    set_headers(res.headers_mut(), &id, is_api, path.starts_with("/static/"), site);
     // The pattern, not the path: what stands in a path may be somebody's secret pasted by mistake.
     let pattern = res.request().match_pattern().unwrap_or_else(|| "-".to_owned());
     let (status, micros) = (res.status().as_u16(), started.elapsed().as_micros());
@@ -39,18 +43,27 @@ pub(super) async fn finish(
     Ok(res)
 }
 
-fn set_headers(headers: &mut HeaderMap, id: &str, is_api: bool, is_static: bool, is_https: bool) {
+/// How people reach the site.
+#[derive(Clone, Copy)]
+struct Site {
+    is_https: bool,
+    /// https, or this machine: then browsers say by `Sec-Fetch-Site` where a request comes from.
+    is_trustworthy: bool,
+}
+
+fn set_headers(headers: &mut HeaderMap, id: &str, is_api: bool, is_static: bool, site: Site) {
     let mut set = |name: HeaderName, value: &'static str| {
         headers.insert(name, HeaderValue::from_static(value));
     };
     set(header::CONTENT_SECURITY_POLICY, if is_api { API_CSP } else { PAGE_CSP });
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(header::REFERRER_POLICY, "no-referrer");
+    // On plain http they only send `Origin`, and under `no-referrer` they make it `null`: every form would be refused.
+    set(header::REFERRER_POLICY, if site.is_trustworthy { "no-referrer" } else { "same-origin" });
     set(header::X_FRAME_OPTIONS, "DENY");
     set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     set(HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=(), payment=()");
-    if is_https {
+    if site.is_https {
         set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");
     }
     if !is_static {

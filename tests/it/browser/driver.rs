@@ -197,7 +197,13 @@ impl Browser {
     }
 }
 
+/// The port that the driver chooses may be taken, for one of its two addresses, before it binds: then it ends, and another
+/// try finds another port.
 fn start_driver() -> (Process, u16) {
+    (0..5).find_map(|_| try_to_start_driver()).expect("chromedriver does not start")
+}
+
+fn try_to_start_driver() -> Option<(Process, u16)> {
     let mut command = Command::new("chromedriver");
     command.args(["--port=0"]).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
     let mut child = command.spawn().expect("chromedriver is missing: tests/run installs it");
@@ -208,7 +214,8 @@ fn start_driver() -> (Process, u16) {
     });
     // A full pipe would stop the driver.
     std::thread::spawn(move || lines.for_each(drop));
-    (Process(child), port.expect("chromedriver did not say its port"))
+    let process = Process(child);
+    port.map(|port| (process, port))
 }
 
 fn capabilities(profile: &TempDir, script: Script) -> thirtyfour::ChromeCapabilities {

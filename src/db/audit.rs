@@ -163,11 +163,20 @@ pub fn list_entries(conn: &mut Conn, chain: &str, filter: &AuditFilter, limit: i
     Ok(rows.into_iter().map(AuditEntry::from).collect())
 }
 
-/// A whole chain from its beginning, and the head that is kept apart from it.
-pub fn load_chain(conn: &mut Conn, chain: &str) -> DbResult<(Vec<AuditEntry>, String)> {
-    let head: Option<String> = audit_chains::table.find(chain).select(audit_chains::head).first(conn).optional()?;
-    let rows: Vec<Row> = audit_log::table.filter(audit_log::chain.eq(chain)).order(audit_log::seq).load(conn)?;
-    Ok((rows.into_iter().map(AuditEntry::from).collect(), head.unwrap_or_default()))
+/// The last `limit` entries of a chain in order, all of them without a limit, and the head that is kept apart from it.
+pub fn load_chain(conn: &mut Conn, chain: &str, limit: Option<i64>) -> DbResult<(Vec<AuditEntry>, String)> {
+    // The head first, then what it covers: a line that is written in between must not look like damage.
+    let head: Option<(i64, String)> =
+        audit_chains::table.find(chain).select((audit_chains::seq, audit_chains::head)).first(conn).optional()?;
+    let (seq, head) = head.unwrap_or_default();
+    let mut rows: Vec<Row> = audit_log::table
+        .filter(audit_log::chain.eq(chain))
+        .filter(audit_log::seq.le(seq))
+        .order(audit_log::seq.desc())
+        .limit(limit.unwrap_or(i64::MAX))
+        .load(conn)?;
+    rows.reverse();
+    Ok((rows.into_iter().map(AuditEntry::from).collect(), head))
 }
 
 /// The names of all chains.

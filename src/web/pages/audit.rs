@@ -132,6 +132,9 @@ fn choices(any: &str, known: impl Iterator<Item = (String, String)>, chosen: &st
 fn chain_words(chain: &ChainState) -> String {
     match &chain.lines {
         Ok(1) => format!("Chain intact: 1 entry, head {}…", short(&chain.head)),
+        Ok(count) if *count > chain.checked => {
+            format!("Chain intact in its last {} of {count} entries, head {}…", chain.checked, short(&chain.head))
+        }
         Ok(count) => format!("Chain intact: {count} entries, head {}…", short(&chain.head)),
         Err(what) => format!("Chain broken: {what}. Somebody changed the database behind Keyrack."),
     }

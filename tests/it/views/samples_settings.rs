@@ -53,7 +53,7 @@ fn people() -> Vec<Sample> {
             Box::new(SignInPage {
                 email: "ada@acme.example".into(),
                 next: "/orgs/acme/settings/members".into(),
-                errors: Errors::about_all("E-mail or password is wrong."),
+                errors: Errors::about_all("Email or password is wrong."),
                 ..sign_in.clone()
             }),
         ),

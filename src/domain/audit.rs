@@ -96,7 +96,7 @@ pub fn verify_chain_end(entries: &[AuditEntry], head: &str) -> Result<i64, Strin
     }
 }
 
-fn verify_links(entries: &[AuditEntry], mut seq: i64, mut prev: &str, head: &str) -> Result<i64, String> {
+fn verify_links<'e>(entries: &'e [AuditEntry], mut seq: i64, mut prev: &'e str, head: &str) -> Result<i64, String> {
     for entry in entries {
         seq += 1;
         if entry.seq != seq {

@@ -15,6 +15,7 @@ mod harness;
 mod openapi;
 mod people_arrival;
 mod people_members;
+mod people_operator;
 mod people_sign_in;
 mod support;
 mod tidy;

@@ -16,7 +16,7 @@ fn setup_link(app: &TestApp) -> String {
     token.reveal().to_owned()
 }
 
-fn first_person<'f>(token: &'f str) -> [(&'f str, &'f str); 5] {
+fn first_person(token: &str) -> [(&str, &str); 5] {
     [
         ("token", token),
         ("name", "Olga"),

@@ -1,4 +1,4 @@
-//! A person's own account: name, password, sessions, and the log of it all.
+//! A person's own account: password, sessions, and the log of it all.
 
 use serde_json::json;
 
@@ -11,7 +11,6 @@ use crate::db::audit::AuditFilter;
 use crate::db::{self, Conn};
 use crate::domain::audit::AuditEntry;
 use crate::domain::ids::SessionId;
-use crate::domain::names::Name;
 use crate::domain::org::User;
 use crate::domain::session::is_alive;
 use crate::domain::time::Timestamp;
@@ -47,23 +46,6 @@ fn act_on_self<T>(
         let user = load_account(conn, who)?.user;
         let now = db::now(conn, ctx.clock)?;
         f(conn, &user, now)
-    })
-}
-
-/// Changes the caller's name.
-///
-/// # Errors
-/// A mistake in `name`.
-pub fn rename_account(conn: &mut Conn, ctx: Ctx<'_>, who: &Who, name: &str) -> Result<(), AppError> {
-    let (_, session) = in_person(who)?;
-    let name = Name::parse(name, "yourself").map_err(|text| AppError::field("name", text))?;
-    act_on_self(conn, ctx, who, |conn, user, now| {
-        if user.name == name.as_str() {
-            return Ok(());
-        }
-        db::users::update_user_name(conn, &user.id, name.as_str())?;
-        let (credential, after) = (format!("session {session}"), json!({"name": name.as_str(), "was": user.name}));
-        account_audit(conn, &ctx, (&user.id, name.as_str()), &credential, "account.renamed", after, now)
     })
 }
 

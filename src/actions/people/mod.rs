@@ -12,9 +12,7 @@ mod setup;
 mod sign_in;
 
 pub use crate::db::audit::AuditFilter;
-pub use account::{
-    SessionView, account_events, change_password, end_other_sessions, end_session, list_sessions, rename_account,
-};
+pub use account::{SessionView, account_events, change_password, end_other_sessions, end_session, list_sessions};
 pub use audit::{AuditFormat, AuditPage, ChainState, audit_actors, export_audit, list_audit, verify_audit};
 pub use housekeeping::clean_up;
 pub use invitations::{

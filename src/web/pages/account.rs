@@ -104,7 +104,6 @@ fn event(entry: &AuditEntry, now: Timestamp) -> SecurityEvent {
         "account.password_changed" => "Password changed",
         "account.password_change_failed" => "Password change failed",
         "account.password_reset" => "Password reset by the operator",
-        "account.renamed" => "Name changed",
         "account.session_ended" => "Ended a session",
         "account.other_sessions_ended" => "Ended all other sessions",
         "account.disabled" => "Account disabled by the operator",

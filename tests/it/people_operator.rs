@@ -139,8 +139,8 @@ async fn dead_sessions_old_nonces_and_idle_throttles_are_cleared_away() {
     };
     let before = left();
     as_operator(&app, people::clean_up).unwrap();
-    assert_eq!(left(), before);
-    assert!(before.0 >= 1 && before.1 == 1 && before.2 >= 3, "{before:?}");
+    // Ben's own pair has nothing counted any more: the one row that may go.
+    assert_eq!((before, left()), ((1, 1, 5), (1, 1, 4)));
     app.advance(Span::days(4));
     as_operator(&app, people::clean_up).unwrap();
     assert_eq!(left(), (0, 0, 0));

@@ -146,12 +146,15 @@
   }, 60000);
 
   /* -- one-time links carry their code after the #, where no server or log sees it -- */
-  const code = decodeURIComponent(location.hash.slice(1));
-  const field = document.querySelector("[data-from-fragment]");
-  if (field && code && !field.value && !document.getElementById(code)) {
+  const takeCode = () => {
+    const code = location.hash.slice(1);
+    const field = document.querySelector("[data-from-fragment]");
+    if (!field || !code || document.getElementById(code)) { return; }
     field.value = code;
     history.replaceState(null, "", location.pathname + location.search);
-  }
+  };
+  addEventListener("hashchange", takeCode);
+  takeCode();
 
   const ready = () => { if (document.getElementById("bulk")) { count(); } };
   ready();

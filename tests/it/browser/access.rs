@@ -55,6 +55,15 @@ async fn the_other_pages() {
 }
 
 #[actix_web::test]
+async fn invitations() {
+    let (site, _, browser) = tour::olives_site().await;
+    let mut found = Vec::new();
+    tour::invitations(&site, &browser, async |browser: &Browser, name: &str| look(browser, name, &mut found).await)
+        .await;
+    assert_none(&found);
+}
+
+#[actix_web::test]
 async fn pages_of_other_people() {
     let mut found = Vec::new();
     tour::other_people(async |browser: &Browser, name: &str| look(browser, name, &mut found).await).await;

@@ -29,8 +29,9 @@ async fn of_keys() {
 #[actix_web::test]
 #[ignore = "pictures for people: tests/run screenshots"]
 async fn of_the_other_pages() {
-    let (_site, _, browser) = tour::olives_site().await;
+    let (site, _, browser) = tour::olives_site().await;
     tour::other_pages(&browser, picture).await;
+    tour::invitations(&site, &browser, picture).await;
 }
 
 #[actix_web::test]

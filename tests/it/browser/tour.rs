@@ -28,6 +28,7 @@ pub(crate) async fn key_pages(keys: &LivedIn, browser: &Browser, mut look: impl 
         ("key-unused", format!("{LIST}/{}", keys.unused.id)),
         ("key-revoked", format!("{LIST}/{}", keys.revoked.id)),
         ("key-rotate", format!("{LIST}/{}/rotate", keys.in_use.id)),
+        ("key-rotate-finish", format!("{LIST}/{}/rotate/finish", keys.rotating.id)),
         ("key-rotate-again", format!("{LIST}/{}/rotate", keys.rotating.id)),
         ("key-revoke-in-use", format!("{LIST}/{}/revoke", keys.in_use.id)),
         ("key-revoke-unused", format!("{LIST}/{}/revoke", keys.unused.id)),
@@ -85,8 +86,11 @@ pub(crate) async fn other_pages(browser: &Browser, mut look: impl AsyncFnMut(&Br
         ("members", format!("{org}/members")),
         ("member-invite", format!("{org}/members/invite")),
         ("member-remove", format!("{org}/members/usr_ben/remove")),
+        ("member-role", format!("{org}/members/usr_ben/role")),
         ("profiles", format!("{org}/profiles")),
+        ("profile", format!("{org}/profiles/prof_acme")),
         ("organization", format!("{org}/organization")),
+        ("organization-leave", format!("{org}/organization/leave")),
         ("plan", format!("{org}/plan")),
         ("audit", format!("{org}/audit")),
         ("audit-no-match", format!("{org}/audit?q=nothing-like-this")),
@@ -100,15 +104,61 @@ pub(crate) async fn other_pages(browser: &Browser, mut look: impl AsyncFnMut(&Br
         browser.find("main h1").await;
         look(browser, name).await;
     }
-    browser.goto(&format!("{org}/members/invite")).await;
-    browser.fill("main #email", "nora@acme.example").await;
-    browser.click("#invite-submit").await;
-    browser.wait_for_text("nora@acme.example").await;
-    look(browser, "member-invited").await;
-    browser.goto(&format!("{org}/members")).await;
-    look(browser, "members-with-invitation").await;
+    browser.goto(LIST).await;
     browser.click("header .menu > summary").await;
     look(browser, "menu-organizations").await;
+}
+
+/// The dialogs about members, a form with a mistake on a page, and an invitation up to the other end of its link.
+pub(crate) async fn invitations(site: &Site, browser: &Browser, mut look: impl AsyncFnMut(&Browser, &str)) {
+    let members = "/orgs/acme/settings/members";
+    browser.goto(members).await;
+    browser.click("#remove-usr_ben").await;
+    browser.find("#dialog[open] #panel-title").await;
+    look(browser, "dialog-member-remove").await;
+    browser.goto(members).await;
+    browser.click("#invite").await;
+    browser.fill("#dialog[open] #email", "nora").await;
+    browser.js("document.querySelector('#invite-form').noValidate = true").await;
+    browser.click("#invite-submit").await;
+    browser.find("#dialog #error-summary").await;
+    look(browser, "dialog-invite-mistake").await;
+    browser.fill("#dialog #email", "nora@acme.example").await;
+    browser.click("#invite-submit").await;
+    let link = value(&browser.find("#dialog #secret").await).await;
+    let (_, token) = link.split_once('#').expect("a token that no server sees");
+    site.app.learn(token);
+    look(browser, "dialog-invited").await;
+    browser.click("#saved").await;
+    browser.wait_gone("#dialog").await;
+    browser.wait_for_text("nora@acme.example").await;
+    assert!(!browser.everything_held().await.contains(token));
+    look(browser, "members-with-invitation").await;
+
+    let nora = site.browser(Script::On).await;
+    nora.goto("/join").await;
+    look(&nora, "join").await;
+    nora.goto(&link).await;
+    if nora.has("#token-submit").await {
+        nora.click("#token-submit").await;
+    }
+    nora.find("#join-form").await;
+    look(&nora, "join-invited").await;
+    nora.fill("#name", "Nora").await;
+    nora.fill("#password", "password1234").await;
+    nora.click("#join-submit").await;
+    nora.find("#error-summary").await;
+    look(&nora, "join-mistake").await;
+    nora.fill("#password", "correct horse battery nora").await;
+    nora.click("#join-submit").await;
+    nora.find("header.top").await;
+
+    browser.goto("/account/security").await;
+    browser.fill("#current_password", "not this one").await;
+    browser.fill("#password", "correct horse battery olive two").await;
+    browser.click("#password-submit").await;
+    browser.find("#error-summary").await;
+    look(browser, "security-mistake").await;
 }
 
 /// What is seen before signing in, by a builder, and where a plan sets limits.
@@ -130,6 +180,21 @@ pub(crate) async fn other_people(mut look: impl AsyncFnMut(&Browser, &str)) {
     ben.goto("/orgs/acme/settings/members").await;
     look(&ben, "members-as-builder").await;
 
+    let site = Site::start_with("127.0.0.1", "[sign_up]\nopen = true\n", |_| ());
+    let browser = site.browser(Script::On).await;
+    browser.goto("/sign-up").await;
+    browser.find("#sign-up-form").await;
+    look(&browser, "sign-up").await;
+    site.app.database.execute("ALTER TABLE users RENAME TO users_away");
+    browser.goto("/sign-in").await;
+    browser.wait_for_text("our side").await;
+    look(&browser, "error-internal").await;
+    site.app.database.execute("ALTER TABLE users_away RENAME TO users");
+    plans(look).await;
+}
+
+/// Where a plan has no keys, and where it has no more room.
+async fn plans(mut look: impl AsyncFnMut(&Browser, &str)) {
     let gated = "default_plan = \"pro\"\n[[plans]]\nid = \"pro\"\nname = \"Pro\"\napi_keys = false\nprice_text = \"$29 a month\"\n\
                  [[plans]]\nid = \"agency\"\nname = \"Agency\"\napi_keys = true\nactive_keys_max = 5\nprice_text = \"$99 a month\"\n";
     let site = Site::start_with("127.0.0.1", gated, |setup| {

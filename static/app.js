@@ -62,7 +62,7 @@
 
   /* -- copying: also where the page is served over plain http and the browser offers no clipboard -- */
   const say = (button, text) => {
-    const place = button.closest("[data-secret-box]");
+    const place = button.closest("[data-secret-box], [data-copy-box]");
     const line = place && place.querySelector("[data-said]");
     if (line) { line.textContent = ""; line.textContent = text; }
   };

@@ -68,6 +68,32 @@ fn a_name_with_markup_stays_text() {
     assert!(document.select(&all("h1")).next().unwrap().text().collect::<String>().contains("<script>"));
 }
 
+#[test]
+fn a_dialog_shares_no_id_with_the_page_behind_it() {
+    let views = samples::all();
+    let html = |wanted: &str| {
+        let (_, view) = views.iter().find(|(name, _)| *name == wanted).unwrap_or_else(|| panic!("no sample {wanted}"));
+        (view.page().unwrap(), view.panel().unwrap())
+    };
+    let ids = |html: &str| -> HashSet<String> {
+        let document = Html::parse_document(html);
+        document.select(&all("[id]")).filter_map(|element| element.value().attr("id")).map(str::to_owned).collect()
+    };
+    for (behind, dialogs) in [
+        ("keys", &["key-new-mistakes", "key-reveal", "key-rotate-conflict", "key-revoke-mistakes"][..]),
+        ("key-show-rotating", &["key-rotate-conflict", "key-revoke-mistakes", "key-reveal"]),
+        ("members", &["member-invite-mistakes", "member-invited", "member-remove"]),
+        ("profiles", &["profile"]),
+        ("organization", &["org-leave"]),
+    ] {
+        let page = ids(&html(behind).0);
+        for dialog in dialogs {
+            let shared: Vec<_> = ids(&html(dialog).1).intersection(&page).cloned().collect();
+            assert!(shared.is_empty(), "{dialog} over {behind}: {shared:?}");
+        }
+    }
+}
+
 fn all(selector: &str) -> Selector {
     Selector::parse(selector).unwrap()
 }

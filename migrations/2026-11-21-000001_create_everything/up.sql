@@ -45,6 +45,8 @@ CREATE TABLE api_keys (
     name TEXT NOT NULL,
     note TEXT NOT NULL DEFAULT '',
     environment TEXT NOT NULL,
+    -- The most that the key may do, whoever owns it; empty means as much as its owner.
+    role_max TEXT NOT NULL DEFAULT '' CHECK (role_max IN ('', 'owner', 'admin', 'builder')),
     created_at BIGINT NOT NULL,
     expires_at BIGINT,
     paused_at BIGINT,

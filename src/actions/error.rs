@@ -133,6 +133,7 @@ fn denied_status(denied: &Denied) -> u16 {
         Denied::CreationLimit { .. } => 429,
         Denied::RoleTooLow(_)
         | Denied::NotYourKey
+        | Denied::RotateOwnOnly
         | Denied::TargetIsOwner
         | Denied::RoleAboveOwn
         | Denied::NotByKey
@@ -155,6 +156,7 @@ fn denied_code(denied: &Denied) -> &'static str {
         | Denied::LastOwner => "CONFLICT",
         Denied::RoleTooLow(_)
         | Denied::NotYourKey
+        | Denied::RotateOwnOnly
         | Denied::TargetIsOwner
         | Denied::RoleAboveOwn
         | Denied::NotByKey

@@ -105,18 +105,21 @@ pub fn look_in<T>(
 impl<'c> OrgScope<'c> {
     fn enter(conn: &'c mut Conn, ctx: Ctx<'c>, who: &Who, org: Org) -> Result<Self, AppError> {
         let now = db::now(conn, ctx.clock)?;
-        let (user, by_key, credential) = match who {
-            Who::Person { user, session } => (user.clone(), false, format!("session {session}")),
+        let (user, key, credential) = match who {
+            Who::Person { user, session } => (user.clone(), None, format!("session {session}")),
             Who::Key { id } => {
+                // Revoked or expired since the check that let it in: the answer is the one public 401.
                 let key = db::keys::find_key(conn, &org.id, id)?.filter(|key| key.is_live(now));
-                (key.ok_or(AppError::NotFound)?.owner, true, format!("key {id}"))
+                let key = key.ok_or(AppError::SignIn)?;
+                (key.owner.clone(), Some(key), format!("key {id}"))
             }
         };
         let member = db::orgs::find_member(conn, &org.id, &user)?.ok_or(AppError::NotFound)?;
         if member.user.disabled_at.is_some() {
             return Err(AppError::NotFound);
         }
-        let actor = Actor { user, role: member.role, by_key };
+        let role = key.as_ref().map_or(member.role, |key| key.role_under(member.role));
+        let actor = Actor { user, role, by_key: key.is_some() };
         Ok(Self { conn, ctx, org, member, actor, now, credential })
     }
 

@@ -168,17 +168,3 @@ pub fn list_open_invitations(conn: &mut Conn, org: &OrgId, now: Timestamp) -> Db
         .load(conn)?;
     Ok(rows.into_iter().map(Link::from).collect())
 }
-
-/// Takes back the open invitations of an address into an organization. Returns how many there were.
-pub fn withdraw_invitations_to(conn: &mut Conn, org: &OrgId, email: &str, now: Timestamp) -> DbResult<usize> {
-    diesel::update(
-        links::table
-            .filter(links::kind.eq(LinkKind::Invitation.as_str()))
-            .filter(links::org_id.eq(org.as_str()))
-            .filter(links::email.eq(email))
-            .filter(links::used_at.is_null())
-            .filter(links::withdrawn_at.is_null()),
-    )
-    .set(links::withdrawn_at.eq(now.as_micros()))
-    .execute(conn)
-}

@@ -18,7 +18,7 @@ diesel::table! {
 diesel::table! {
     api_keys (id) {
         id -> Text, org_id -> Text, profile_id -> Text, owner_id -> Text, name -> Text, note -> Text,
-        environment -> Text, created_at -> BigInt, expires_at -> Nullable<BigInt>, paused_at -> Nullable<BigInt>,
+        environment -> Text, role_max -> Text, created_at -> BigInt, expires_at -> Nullable<BigInt>, paused_at -> Nullable<BigInt>,
         revoked_at -> Nullable<BigInt>, revoked_by -> Nullable<Text>, revoke_reason -> Text,
         last_used_at -> Nullable<BigInt>, last_used_address -> Text, last_used_client -> Text,
     }

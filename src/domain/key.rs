@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::ids::{KeyId, OrgId, ProfileId, SecretId, UserId};
+use super::org::Role;
 use super::time::{Span, Timestamp};
 use super::token::SecretHash;
 
@@ -23,6 +24,8 @@ pub struct ApiKey {
     pub note: String,
     /// `live`, `test`, or whatever the operator named.
     pub environment: String,
+    /// The most that it may do, whoever owns it; nothing means as much as its owner.
+    pub role_max: Option<Role>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it stops by itself.
@@ -125,6 +128,12 @@ impl ApiKey {
         } else {
             KeyStatus::Active
         }
+    }
+
+    /// What it may do when its owner has this role now (ruling 7): never more than either.
+    #[must_use]
+    pub fn role_under(&self, owner: Role) -> Role {
+        self.role_max.map_or(owner, |most| most.min(owner))
     }
 
     /// The secret before the current one, if it is still let in at `now`.

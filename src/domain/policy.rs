@@ -30,6 +30,11 @@ pub enum Denied {
     /// A builder at a colleague's key.
     #[error("This key belongs to someone else. Ask an owner or admin.")]
     NotYourKey,
+    /// A new secret acts as the key's owner, so nobody else may be shown it.
+    #[error(
+        "A new secret acts as the key's owner, so only they can rotate it. You can revoke it, or end an old secret."
+    )]
+    RotateOwnOnly,
     /// Admins cannot act on owners.
     #[error("Only an owner may change or remove an owner.")]
     TargetIsOwner,
@@ -185,12 +190,16 @@ pub fn may_edit_key(actor: &Actor, key: &ApiKey) -> Allowed {
     own_or_admin(actor, key)
 }
 
-/// May rotate a key with this grace at `now` (ruling 4).
+/// May rotate a key with this grace at `now` (ruling 4). Only its owner may: the secret that is shown acts as them, and
+/// an admin must not get hold of what acts as an owner.
 ///
 /// # Errors
 /// Why not.
 pub fn may_rotate_key(actor: &Actor, key: &ApiKey, grace: Grace, now: Timestamp) -> Allowed {
     own_or_admin(actor, key)?;
+    if key.owner != actor.user {
+        return Err(Denied::RotateOwnOnly);
+    }
     match key.status(now) {
         KeyStatus::Revoked => Err(Denied::AlreadyRevoked),
         KeyStatus::Expired => Err(Denied::KeyExpired),

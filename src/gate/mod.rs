@@ -30,7 +30,7 @@ pub struct CheckedKey {
     pub org: Org,
     /// The person it acts as.
     pub owner: User,
-    /// What that person may do right now; nothing when they no longer belong.
+    /// What the key may do right now; nothing when that person no longer belongs.
     pub role: Option<Role>,
     /// When the check was made, by the database's clock.
     pub at: Timestamp,
@@ -89,7 +89,8 @@ pub fn check(
 fn look_up_owner(conn: &mut Conn, key: &ApiKey) -> DbResult<(Org, User, Option<Role>)> {
     let org = db::orgs::find_org_by_id(conn, &key.org)?.ok_or(db::DbError::NotFound)?;
     let member = db::orgs::find_member(conn, &key.org, &key.owner)?;
-    let role = member.as_ref().filter(|member| member.user.disabled_at.is_none()).map(|member| member.role);
+    let role = member.as_ref().filter(|member| member.user.disabled_at.is_none());
+    let role = role.map(|member| key.role_under(member.role));
     let owner = match member {
         Some(member) => member.user,
         None => db::users::find_user(conn, &key.owner)?.ok_or(db::DbError::NotFound)?,

@@ -104,13 +104,21 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     }
 }
 
-/// Names the field that is wrong. serde's text repeats values only for enumerations and wrong types, and nothing secret
-/// is read through JSON structs but a key to be checked, which is a plain string.
+/// Names the field that is wrong, by serde's words about our own names only: what was sent may be a key in the wrong
+/// place, and is never repeated.
 fn data_error(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();
-    let text: String = text.chars().filter(|&c| !crate::domain::names::is_deceptive(c)).take(160).collect();
-    format!("The body does not fit: {text}.")
+    if text.starts_with("missing field") || text.starts_with("duplicate field") {
+        return format!("The body does not fit: {text}.");
+    }
+    match text.split_once(", expected ") {
+        Some((what, expected)) if what.starts_with("unknown field") => {
+            format!("The body does not fit: it has an unknown field, expected {expected}.")
+        }
+        Some((_, expected)) => format!("The body does not fit: expected {expected}."),
+        None => "The body does not fit: a value has the wrong form.".to_owned(),
+    }
 }
 
 impl FromRequest for Htmx {

@@ -181,6 +181,7 @@ fn make_key(scope: &mut OrgScope<'_>, good: GoodKey, profile: ProfileId) -> Resu
         name: good.name,
         note: good.note,
         environment: good.environment,
+        role_max: None,
         created_at: scope.now,
         expires_at: good.expires_at,
         paused_at: None,

@@ -243,11 +243,12 @@ pub fn members(scope: &mut OrgScope<'_>) -> Result<Vec<Member>, AppError> {
     Ok(db::orgs::list_members(scope.conn, &scope.org.id)?)
 }
 
-/// What a person may do in the organization right now; nothing when they do not belong or are shut out.
+/// What a key may do right now; nothing when its owner does not belong or is shut out.
 ///
 /// # Errors
 /// The database's own failure.
-pub fn role_of(scope: &mut OrgScope<'_>, user: &UserId) -> Result<Option<Role>, AppError> {
-    let member = db::orgs::find_member(scope.conn, &scope.org.id, user)?;
-    Ok(member.filter(|member| member.user.disabled_at.is_none()).map(|member| member.role))
+pub fn role_of(scope: &mut OrgScope<'_>, key: &ApiKey) -> Result<Option<Role>, AppError> {
+    let member = db::orgs::find_member(scope.conn, &scope.org.id, &key.owner)?;
+    let member = member.filter(|member| member.user.disabled_at.is_none());
+    Ok(member.map(|member| key.role_under(member.role)))
 }

@@ -90,7 +90,7 @@ pub fn invite(
         }
         found => found.is_some(),
     };
-    db::links::withdraw_invitations_to(scope.conn, &scope.org.id, &email, scope.now)?;
+    withdraw_earlier(scope, &email)?;
     let token = Token::new("")?;
     let link = Link {
         id: LinkId(random::id("lnk")?),
@@ -109,6 +109,24 @@ pub fn invite(
     let invited_by = scope.member.user.name.clone();
     let invitation = Invitation { has_account, may_withdraw: true, ..view(&scope.org, link, role, invited_by) };
     Ok(Some((invitation, token)))
+}
+
+/// Takes back what still waits for this address, where the caller may.
+fn withdraw_earlier(scope: &mut OrgScope<'_>, email: &str) -> Result<(), AppError> {
+    let open = db::links::list_open_invitations(scope.conn, &scope.org.id, scope.now)?;
+    for link in open.into_iter().filter(|link| link.email == email) {
+        withdraw(scope, &link)?;
+    }
+    Ok(())
+}
+
+fn withdraw(scope: &mut OrgScope<'_>, link: &Link) -> Result<(), AppError> {
+    policy::may_invite(&scope.actor, link.role.unwrap_or(Role::Owner))?;
+    if !db::links::mark_withdrawn(scope.conn, &scope.org.id, &link.id, scope.now)? {
+        return Err(AppError::NotFound);
+    }
+    let before = json!({"email": link.email, "role": link.role});
+    scope.audit("member.invitation_withdrawn", (link.id.as_str(), &link.email), before, Value::Null)
 }
 
 fn view(org: &Org, link: Link, role: Role, invited_by: String) -> Invitation {
@@ -156,12 +174,7 @@ pub fn withdraw_invitation(scope: &mut OrgScope<'_>, id: &LinkId) -> Result<(), 
     policy::may_invite(&scope.actor, Role::Builder)?;
     let open = db::links::list_open_invitations(scope.conn, &scope.org.id, scope.now)?;
     let link = open.into_iter().find(|link| &link.id == id).ok_or(AppError::NotFound)?;
-    policy::may_invite(&scope.actor, link.role.unwrap_or(Role::Owner))?;
-    if !db::links::mark_withdrawn(scope.conn, &scope.org.id, id, scope.now)? {
-        return Err(AppError::NotFound);
-    }
-    let before = json!({"email": link.email, "role": link.role});
-    scope.audit("member.invitation_withdrawn", (id.as_str(), &link.email), before, Value::Null)
+    withdraw(scope, &link)
 }
 
 /// What the holder of a link may know of it.

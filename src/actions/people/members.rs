@@ -160,7 +160,7 @@ pub fn remove_member(scope: &mut OrgScope<'_>, target: &UserId, fate: KeysFate) 
     for key in &keys {
         match fate {
             KeysFate::Revoke => revoke_with_audit(scope, key, "Its owner left the organization")?,
-            KeysFate::Transfer => hand_over(scope, key)?,
+            KeysFate::Transfer => hand_over(scope, key, member.role)?,
         }
     }
     db::orgs::delete_member(scope.conn, &scope.org.id, target)?;
@@ -171,10 +171,11 @@ pub fn remove_member(scope: &mut OrgScope<'_>, target: &UserId, fate: KeysFate) 
     Ok(keys.len())
 }
 
-fn hand_over(scope: &mut OrgScope<'_>, key: &ApiKey) -> Result<(), AppError> {
-    let heir = scope.actor.user.clone();
-    db::keys::update_owner(scope.conn, &key.id, &heir)?;
-    let (before, after) = (json!({"owner": key.owner}), json!({"owner": heir}));
+/// Hands a key over. Whoever leaves may still hold its secret, so it never does more than they could.
+fn hand_over(scope: &mut OrgScope<'_>, key: &ApiKey, was: Role) -> Result<(), AppError> {
+    let (heir, role_max) = (scope.actor.user.clone(), key.role_under(was));
+    db::keys::update_owner(scope.conn, &key.id, &heir, role_max)?;
+    let (before, after) = (json!({"owner": key.owner}), json!({"owner": heir, "role_max": role_max}));
     scope.audit("key.handed_over", (key.id.as_str(), &key.name), before, after)
 }
 

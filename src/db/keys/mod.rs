@@ -12,6 +12,7 @@ use super::schema::{api_keys, key_secrets};
 use super::{Conn, DbResult};
 use crate::domain::ids::{KeyId, OrgId, ProfileId, SecretId, UserId};
 use crate::domain::key::{ApiKey, KeySecret, LastUse, Revocation};
+use crate::domain::org::Role;
 use crate::domain::time::Timestamp;
 use crate::domain::token::SecretHash;
 
@@ -24,6 +25,7 @@ pub(super) struct KeyRow {
     name: String,
     note: String,
     environment: String,
+    role_max: String,
     created_at: i64,
     expires_at: Option<i64>,
     paused_at: Option<i64>,
@@ -75,6 +77,8 @@ impl KeyRow {
             name: self.name,
             note: self.note,
             environment: self.environment,
+            // The table's CHECK lets in nothing else than a role or nothing.
+            role_max: self.role_max.parse().ok(),
             created_at: Timestamp::from_micros(self.created_at),
             expires_at: self.expires_at.map(Timestamp::from_micros),
             paused_at: self.paused_at.map(Timestamp::from_micros),
@@ -244,10 +248,10 @@ pub fn update_name_and_note(conn: &mut Conn, id: &KeyId, name: &str, note: &str)
         .map(|_| ())
 }
 
-/// Hands a key over to another member.
-pub fn update_owner(conn: &mut Conn, id: &KeyId, owner: &UserId) -> DbResult<()> {
+/// Hands a key over to another member, with the most that it may do from now on.
+pub fn update_owner(conn: &mut Conn, id: &KeyId, owner: &UserId, role_max: Role) -> DbResult<()> {
     diesel::update(api_keys::table.find(id.as_str()))
-        .set(api_keys::owner_id.eq(owner.as_str()))
+        .set((api_keys::owner_id.eq(owner.as_str()), api_keys::role_max.eq(role_max.as_str())))
         .execute(conn)
         .map(|_| ())
 }

@@ -101,6 +101,10 @@ async fn draw_form(
     let refused = match view.status {
         KeyStatus::Revoked => Some("This key was revoked. Create a new one instead.".to_owned()),
         KeyStatus::Expired => Some("This key has expired. Create a new one instead.".to_owned()),
+        KeyStatus::Active | KeyStatus::Rotating | KeyStatus::Paused if !view.is_own => Some(format!(
+            "Its new secret would act as {name}, so only {name} can rotate it. You can revoke it instead.",
+            name = view.owner_name
+        )),
         KeyStatus::Active | KeyStatus::Rotating | KeyStatus::Paused => None,
     };
     let chosen = match (form.grace.as_str(), is_rotating) {

@@ -82,7 +82,7 @@ async fn draw_key(
 ) -> Result<HttpResponse, AppError> {
     let look = me.look(state, slug, move |scope| {
         let view = deeds::get_key(scope, &id)?;
-        let owner_role = deeds::role_of(scope, &view.key.owner)?;
+        let owner_role = deeds::role_of(scope, &view.key)?;
         Ok(Found { view, owner_role, sees_all: policy::sees_all_keys(&scope.actor), now: scope.now })
     });
     let (found, account) = look.await?;

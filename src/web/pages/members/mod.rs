@@ -103,8 +103,14 @@ fn invitation_row(slug: &str, found: Invitation, now: Timestamp) -> InvitationRo
 /// `GET …/members/{user}/role`: the form stands in the list.
 ///
 /// # Errors
-/// None.
-pub async fn role_form(me: SignedIn, path: web::Path<(String, String)>) -> Result<HttpResponse, AppError> {
+/// `NotFound` for outsiders.
+pub async fn role_form(
+    state: web::Data<State>,
+    me: SignedIn,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, AppError> {
+    // What stands in the path goes into a header only when it is an organization's slug.
+    me.look(&state, &path.0, |_| Ok(())).await?;
     Ok(see_other(me.htmx, &url(&path.0)))
 }
 

@@ -11,6 +11,7 @@
 mod browser;
 mod cli_admin;
 mod cli_server;
+mod escalation;
 mod harness;
 mod openapi;
 mod people_arrival;

@@ -1,0 +1,61 @@
+//! Nobody gets, by way of a key or an invitation, what they could not do themselves.
+
+use serde_json::json;
+
+use crate::support::TestApp;
+
+#[actix_web::test]
+async fn an_admin_cannot_rotate_an_owners_key_into_their_own_hands() {
+    let app = TestApp::with(|setup| setup.rules.keys_may_manage_keys = true);
+    let owners = app.db_create_key("olive", "production");
+    let ada = app.sign_in("ada").await;
+    let page = format!("/orgs/acme/settings/api-keys/{}/rotate", owners.id);
+    ada.get(&page).await.assert_status(200).assert_see("only Olive can rotate it").assert_has_not("form button.primary");
+    ada.post(&page, &[("grace", "24h")]).await.assert_status(403).assert_dont_see("kr_");
+    let admins = app.db_create_key("ada", "admin script");
+    let path = format!("/v1/keys/{}/rotate", owners.id);
+    app.key(&admins.secret).post(&path, &json!({"grace": "now"})).await.assert_problem(403, "FORBIDDEN");
+    app.key(&owners.secret).get("/v1/whoami").await.assert_status(200);
+}
+
+#[actix_web::test]
+async fn a_key_that_was_handed_over_does_no_more_than_before() {
+    let app = TestApp::with(|setup| setup.rules.keys_may_manage_keys = true);
+    let bens = app.db_create_key("ben", "deploy");
+    let owners = app.db_create_key("olive", "production");
+    let olive = app.sign_in("olive").await;
+    let remove = "/orgs/acme/settings/members/usr_ben/remove";
+    olive.post(remove, &[("keys", "transfer")]).await.assert_status(303);
+    let script = app.key(&bens.secret);
+    let who = script.get("/v1/whoami").await.assert_status(200).json();
+    assert_eq!(who["user"]["email"], "olive@acme.example");
+    assert_eq!(who["role"], "builder");
+    let revoke = format!("/v1/keys/{}/revoke", owners.id);
+    // As a builder of Olive's it may act on her keys and on nobody else's.
+    let adas = app.db_create_key("ada", "admin script");
+    script.post(&format!("/v1/keys/{}/revoke", adas.id), &json!({})).await.assert_problem(403, "FORBIDDEN");
+    app.key(&adas.secret).post(&revoke, &json!({})).await.assert_status(200);
+}
+
+#[actix_web::test]
+async fn an_admin_cannot_replace_an_owners_invitation() {
+    let app = TestApp::new();
+    let olive = app.sign_in("olive").await;
+    let invite = "/orgs/acme/settings/members/invite";
+    olive.post(invite, &[("email", "new@example.com"), ("role", "owner")]).await.assert_status(200);
+    let ada = app.sign_in("ada").await;
+    ada.post(invite, &[("email", "new@example.com"), ("role", "builder")]).await.assert_status(403);
+    olive.post(invite, &[("email", "new@example.com"), ("role", "admin")]).await.assert_status(200);
+    olive.get("/orgs/acme/settings/audit").await.assert_status(200).assert_see("new@example.com");
+}
+
+#[actix_web::test]
+async fn a_key_in_the_wrong_place_of_a_body_is_not_repeated() {
+    let app = TestApp::with(|setup| setup.rules.keys_may_manage_keys = true);
+    let key = app.db_create_key("ben", "ci");
+    let script = app.key(&key.secret);
+    for body in [json!(key.secret), json!({"name": "x", key.secret.clone(): 1}), json!({"name": [key.secret]})] {
+        let answer = script.post("/v1/keys", &body).await.assert_status(422);
+        assert!(!answer.text().contains(&key.secret), "{}", answer.text());
+    }
+}

@@ -9,6 +9,7 @@ use crate::domain::time::Timestamp;
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     offset: Option<Arc<AtomicI64>>,
+    fixed: Option<Arc<AtomicI64>>,
 }
 
 impl Clock {
@@ -21,7 +22,19 @@ impl Clock {
     /// The machine's clock, moved by as many microseconds as `offset` holds at each reading.
     #[must_use]
     pub fn shifted(offset: Arc<AtomicI64>) -> Self {
-        Self { offset: Some(offset) }
+        Self { offset: Some(offset), fixed: None }
+    }
+
+    /// A clock that stands still at as many microseconds since the epoch as `at` holds. For tests of exact deadlines.
+    #[must_use]
+    pub fn fixed(at: Arc<AtomicI64>) -> Self {
+        Self { offset: None, fixed: Some(at) }
+    }
+
+    /// Where this clock stands still, if it does: then no other clock is asked.
+    #[must_use]
+    pub fn fixed_at(&self) -> Option<Timestamp> {
+        self.fixed.as_ref().map(|at| Timestamp::from_micros(at.load(Ordering::SeqCst)))
     }
 
     /// How far this clock is moved, in microseconds.
@@ -34,6 +47,9 @@ impl Clock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     pub fn now(&self) -> Timestamp {
+        if let Some(at) = self.fixed_at() {
+            return at;
+        }
         Timestamp::from_micros(jiff::Timestamp::now().as_microsecond() + self.offset_micros())
     }
 }

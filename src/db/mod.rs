@@ -62,6 +62,9 @@ struct Micros {
 /// # Errors
 /// The database's own failure.
 pub fn now(conn: &mut Conn, clock: &Clock) -> DbResult<Timestamp> {
+    if let Some(at) = clock.fixed_at() {
+        return Ok(at);
+    }
     match conn {
         Conn::Sqlite(_) => Ok(clock.now()),
         Conn::Postgres(pg) => {

@@ -13,6 +13,7 @@ mod cli_admin;
 mod cli_server;
 mod escalation;
 mod harness;
+mod key_limits;
 mod openapi;
 mod people_arrival;
 mod people_members;

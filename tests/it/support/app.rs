@@ -40,6 +40,8 @@ pub(crate) struct Setup {
     pub(crate) config: WebConfig,
     /// Whether the cast is there.
     pub(crate) seeded: bool,
+    /// Whether the clock stands still between the test's moves: for deadlines to the microsecond.
+    pub(crate) frozen: bool,
 }
 
 /// A key that a test made, with its plain text.
@@ -70,11 +72,11 @@ impl TestApp {
     /// With whatever the test sets otherwise.
     pub(crate) fn with(change: impl FnOnce(&mut Setup)) -> Self {
         canary::catch_logs();
-        let mut setup = Setup { rules: usual_rules(), config: usual_config(), seeded: true };
+        let mut setup = Setup { rules: usual_rules(), config: usual_config(), seeded: true, frozen: false };
         change(&mut setup);
         let database = TestDatabase::new();
-        let offset = Arc::new(AtomicI64::new(0));
-        let clock = Clock::shifted(offset.clone());
+        let offset = Arc::new(AtomicI64::new(if setup.frozen { Clock::system().now().as_micros() } else { 0 }));
+        let clock = if setup.frozen { Clock::fixed(offset.clone()) } else { Clock::shifted(offset.clone()) };
         if setup.seeded {
             let plan = setup.rules.default_plan.clone();
             // Before now by any clock: the people were there before the test.

@@ -9,6 +9,8 @@ pub(crate) mod canary;
 pub(crate) mod cast;
 pub(crate) mod database;
 pub(crate) mod http;
+pub(crate) mod keys;
 pub(crate) mod lived_in;
+pub(crate) mod session;
 
 pub(crate) use app::TestApp;

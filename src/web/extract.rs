@@ -91,10 +91,17 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (kind, payload) = (content_type(req), payload.take());
         Box::pin(async move {
-            if kind != "application/json" {
+            if !matches!(kind.as_str(), "application/json" | "") {
                 return Err(AppError::UnsupportedType("application/json"));
             }
-            let body = read_body(payload).await?;
+            let mut body = read_body(payload).await?;
+            if kind.is_empty() {
+                // `curl -X POST` without a body: an object without members.
+                if !body.is_empty() {
+                    return Err(AppError::UnsupportedType("application/json"));
+                }
+                body = web::Bytes::from_static(b"{}");
+            }
             match serde_json::from_slice(&body) {
                 Ok(value) => Ok(Self(value, body)),
                 Err(error) if error.is_data() => Err(AppError::field("body", data_error(&error))),

@@ -114,13 +114,18 @@ pub struct ListQuery {
     /// Words of the name, or the start of the id.
     q: Option<String>,
     /// How many, 1 to 200; 50 if left out.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<i64>,
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 200)]
+    limit: Option<String>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
 const LIMIT_MAX: i64 = 200;
+
+fn read_limit(text: &str) -> Result<i64, AppError> {
+    let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+    limit.ok_or_else(|| AppError::field("limit", format!("limit is a number from 1 to {LIMIT_MAX}.")))
+}
 
 fn read_cursor(text: &str) -> Result<(Timestamp, KeyId), AppError> {
     let read = || {
@@ -141,10 +146,7 @@ pub async fn list_keys(
     caller: KeyCaller,
 ) -> Result<HttpResponse, AppError> {
     let query = query.0;
-    let limit = query.limit.unwrap_or(50);
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(AppError::field("limit", format!("limit is a number from 1 to {LIMIT_MAX}.")));
-    }
+    let limit = read_limit(query.limit.as_deref().unwrap_or("50"))?;
     let after = query.cursor.as_deref().map(read_cursor).transpose()?;
     let filter = KeyFilter {
         text: query.q,

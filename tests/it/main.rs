@@ -8,6 +8,7 @@
     reason = "tests may stop at the first surprise, sleep, and read the environment"
 )]
 
+mod api;
 mod browser;
 mod cli_admin;
 mod cli_server;

@@ -72,9 +72,10 @@ pub(crate) fn files_with(folder: &Path, needles: &[String]) -> Vec<String> {
             found.extend(files_with(&path, needles));
             continue;
         }
+        // What is no text cannot be part of a needle; searching text is much faster here than searching bytes.
         let bytes = fs::read(&path).unwrap_or_default();
-        let held =
-            needles.iter().filter(|needle| bytes.windows(needle.len()).any(|window| window == needle.as_bytes()));
+        let text = String::from_utf8_lossy(&bytes);
+        let held = needles.iter().filter(|needle| text.contains(needle.as_str()));
         found.extend(held.map(|needle| format!("{} holds {needle}", path.display())));
     }
     found

@@ -72,6 +72,12 @@ pub struct KeySecret {
     pub last_used_at: Option<Timestamp>,
 }
 
+impl KeySecret {
+    /// The `valid_until` of a secret that somebody ended: before every clock, so that no clock that is turned back
+    /// brings it back. When it was ended stands in the audit log.
+    pub const ENDED: Timestamp = Timestamp::from_micros(0);
+}
+
 /// The last time a key was let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastUse {

@@ -61,7 +61,7 @@ pub fn revoke_with_audit(scope: &mut OrgScope<'_>, key: &ApiKey, reason: &str) -
     if !db::keys::mark_revoked(scope.conn, &key.id, Some(&scope.actor.user), reason, scope.now)? {
         return Err(Denied::AlreadyRevoked.into());
     }
-    db::keys::mark_old_secrets_ended(scope.conn, &key.id, scope.now)?;
+    db::keys::mark_old_secrets_ended(scope.conn, &key.id)?;
     let before = json!({"status": key.status(scope.now)});
     scope.audit("key.revoked", (key.id.as_str(), &key.name), before, json!({"status": "revoked", "reason": reason}))
 }

@@ -8,7 +8,7 @@ use super::{get_key, load_key_to_manage};
 use crate::actions::{AppError, OrgScope};
 use crate::db;
 use crate::domain::ids::KeyId;
-use crate::domain::key::Grace;
+use crate::domain::key::{Grace, KeySecret};
 use crate::domain::policy;
 use crate::domain::time::Timestamp;
 use crate::domain::token::PlainKey;
@@ -43,9 +43,9 @@ pub fn rotate_key(
         return Ok(Rotated { view: get_key(scope, id)?, secret: None, previous_valid_until });
     }
     policy::may_rotate_key(&scope.actor, &key, grace, scope.now)?;
-    let until = scope.now.plus(grace.span());
+    let until = if grace == Grace::Now { KeySecret::ENDED } else { scope.now.plus(grace.span()) };
     if grace == Grace::Now {
-        db::keys::mark_old_secrets_ended(scope.conn, id, scope.now)?;
+        db::keys::mark_old_secrets_ended(scope.conn, id)?;
     }
     db::keys::mark_current_ends(scope.conn, id, until)?;
     let (plain, mut secret) = make_secret(scope, &key.environment, id)?;
@@ -72,7 +72,7 @@ pub fn rotate_key(
 pub fn finish_rotation(scope: &mut OrgScope<'_>, id: &KeyId) -> Result<KeyView, AppError> {
     let key = load_key_to_manage(scope, id)?;
     policy::may_finish_rotation(&scope.actor, &key, scope.now)?;
-    db::keys::mark_old_secrets_ended(scope.conn, id, scope.now)?;
+    db::keys::mark_old_secrets_ended(scope.conn, id)?;
     let old = key.secret_in_grace(scope.now);
     scope.audit(
         "key.old_secret_ended",

@@ -266,14 +266,12 @@ pub fn mark_current_ends(conn: &mut Conn, id: &KeyId, until: Timestamp) -> DbRes
     .map(|_| ())
 }
 
-/// Ends every secret in grace at `now`. One that has ended stays ended when the clock goes back.
-pub fn mark_old_secrets_ended(conn: &mut Conn, id: &KeyId, now: Timestamp) -> DbResult<()> {
+/// Ends every secret but the current one, for good: it stays ended when the clock goes back.
+pub fn mark_old_secrets_ended(conn: &mut Conn, id: &KeyId) -> DbResult<()> {
     diesel::update(
-        key_secrets::table
-            .filter(key_secrets::key_id.eq(id.as_str()))
-            .filter(key_secrets::valid_until.gt(now.as_micros())),
+        key_secrets::table.filter(key_secrets::key_id.eq(id.as_str())).filter(key_secrets::valid_until.is_not_null()),
     )
-    .set(key_secrets::valid_until.eq(now.as_micros()))
+    .set(key_secrets::valid_until.eq(KeySecret::ENDED.as_micros()))
     .execute(conn)
     .map(|_| ())
 }

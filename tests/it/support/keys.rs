@@ -1,5 +1,6 @@
 //! What many tests do with API keys through the pages.
 
+use keyrack::actions::{AppError, OrgScope, act_in};
 use serde_json::Value;
 
 use super::TestApp;
@@ -52,6 +53,11 @@ impl TestApp {
         let answer = self.key(secret).get("/v1/whoami").await;
         assert!(matches!(answer.status, 200 | 401), "{answer:?}");
         answer.status == 200
+    }
+
+    /// Does a deed as this one of the cast, in their organization, by the action and not by a page.
+    pub(crate) fn db_deed<T>(&self, who: &str, f: impl FnOnce(&mut OrgScope<'_>) -> Result<T, AppError>) -> T {
+        self.db_act(who, |conn, ctx, who, org| act_in(conn, ctx, who, org, f)).unwrap()
     }
 
     /// How many rows of a table there are, with a condition.

@@ -4,7 +4,8 @@ use actix_web::cookie::{Cookie, CookieJar, Key};
 use keyrack::actions::random;
 use keyrack::db;
 use keyrack::db::sessions::SessionRecord;
-use keyrack::domain::ids::SessionId;
+use keyrack::domain::ids::{SessionId, UserId};
+use keyrack::domain::time::Timestamp;
 use keyrack::domain::token::SecretHash;
 use serde_json::json;
 
@@ -15,18 +16,21 @@ use super::cast;
 impl TestApp {
     /// A browser in which this one of the cast is signed in, without a page and the time that a password takes.
     pub(crate) fn enter(&self, who: &str) -> Visitor<'_> {
+        self.enter_since(&cast::user_id(who), self.now())
+    }
+
+    /// A browser in which this person has been signed in since then.
+    pub(crate) fn enter_since(&self, user: &UserId, since: Timestamp) -> Visitor<'_> {
         let (token, id) = (random::base62(43).unwrap(), random::id("ses").unwrap());
-        let user = cast::user_id(who);
         // Each value is JSON by itself, as the session layer keeps it.
         let values = json!({"user": json!(user).to_string(), "id": json!(id).to_string()});
-        let now = self.now();
         let record = SessionRecord {
             token_hash: SecretHash::of(&token).to_hex(),
             id: SessionId(id),
-            user: Some(user),
+            user: Some(user.clone()),
             state: values.to_string(),
-            created_at: now,
-            last_seen_at: now,
+            created_at: since,
+            last_seen_at: since,
             address: "192.0.2.1".to_owned(),
             client: "test".to_owned(),
         };

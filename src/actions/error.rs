@@ -172,6 +172,10 @@ impl From<DbError> for AppError {
                 Self::Unavailable(error.to_string())
             }
             DbError::DatabaseError(_, info) if is_passing(info.message()) => Self::Unavailable(error.to_string()),
+            // A NUL in an address: PostgreSQL has no such text, so nothing is called so.
+            DbError::DatabaseError(_, info) if info.message().contains("invalid byte sequence for encoding") => {
+                Self::NotFound
+            }
             DbError::BrokenTransactionManager => Self::Unavailable(error.to_string()),
             _ => Self::Internal(anyhow::Error::new(error)),
         }

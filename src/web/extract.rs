@@ -41,6 +41,15 @@ fn content_type(req: &HttpRequest) -> String {
     value.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
 }
 
+fn holds(body: &[u8], part: &[u8]) -> bool {
+    body.windows(part.len()).any(|window| window == part)
+}
+
+/// Whether a NUL character stands in what was sent. PostgreSQL cannot hold one, and no person types one.
+fn has_nul(body: &[u8]) -> bool {
+    body.contains(&0) || holds(body, b"%00")
+}
+
 async fn read_body(mut payload: Payload) -> Result<web::Bytes, AppError> {
     use futures_util::StreamExt as _;
     let mut body = web::BytesMut::new();
@@ -65,6 +74,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for Form<T> {
                 return Err(AppError::UnsupportedType("application/x-www-form-urlencoded"));
             }
             let body = read_body(payload).await?;
+            if has_nul(&body) {
+                return Err(AppError::BadRequest("The form holds a NUL character.".to_owned()));
+            }
             // The cause may repeat what was typed, a password for instance, so it is not passed on.
             serde_html_form::from_bytes(&body)
                 .map(Self)
@@ -78,9 +90,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for Query<T> {
     type Future = std::future::Ready<Result<Self, AppError>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        std::future::ready(serde_html_form::from_str(req.query_string()).map(Self).map_err(|_| {
-            AppError::BadRequest("The address holds unknown, repeated or malformed parameters.".to_owned())
-        }))
+        let refusal =
+            || AppError::BadRequest("The address holds unknown, repeated or malformed parameters.".to_owned());
+        let query = Some(req.query_string()).filter(|query| !has_nul(query.as_bytes())).ok_or_else(refusal);
+        std::future::ready(query.and_then(|query| serde_html_form::from_str(query).map(Self).map_err(|_| refusal())))
     }
 }
 
@@ -101,6 +114,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
                     return Err(AppError::UnsupportedType("application/json"));
                 }
                 body = web::Bytes::from_static(b"{}");
+            }
+            if holds(&body, b"\\u0000") {
+                return Err(AppError::field("body", "The body holds a NUL character."));
             }
             match serde_json::from_slice(&body) {
                 Ok(value) => Ok(Self(value, body)),

@@ -1,6 +1,8 @@
 //! Every route there is, on one screen. What is not listed here does not exist; the test of the authorisation matrix
 //! walks this table, and fails for a route whose right it does not know.
 
+use std::sync::LazyLock;
+
 use actix_web::dev::ResourceDef;
 use actix_web::{guard, web};
 
@@ -134,8 +136,12 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
     SERVICE.iter().chain(API).chain(PAGES)
 }
 
+/// Each pattern with its method, compiled once.
+static PATTERNS: LazyLock<Vec<(ResourceDef, &'static str)>> =
+    LazyLock::new(|| all().map(|route| (ResourceDef::new(route.path), route.method)).collect());
+
 /// The methods that a path takes, for `Allow`.
 #[must_use]
 pub fn methods_of(path: &str) -> Vec<&'static str> {
-    all().filter(|route| ResourceDef::new(route.path).is_match(path)).map(|route| route.method).collect()
+    PATTERNS.iter().filter(|(pattern, _)| pattern.is_match(path)).map(|(_, method)| *method).collect()
 }

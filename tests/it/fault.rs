@@ -71,7 +71,7 @@ async fn a_page_whose_deed_fails_halfway_says_so_and_shows_no_secret() {
         let answer = answer.assert_status(500).assert_see("Something went wrong on our side").assert_has_not("#secret");
         assert!(!answer.body.contains("fire") && !answer.body.contains("audit_log"), "{}", answer.body);
     }
-    assert_eq!(app.deeds(), before);
+    assert!(app.deeds() == before);
     app.mend("audit_log");
     assert!(app.is_let_in(&key.secret).await && app.is_let_in(&rotating.secret).await);
 }
@@ -108,7 +108,7 @@ async fn creating_rotating_and_revoking_are_all_or_nothing_under_each_fault() {
                 failed.push((table, statement, deed));
                 assert!(answer.status >= 500, "{answer:?}");
                 assert!(!answer.body.contains("fire") && !answer.body.contains(table), "{}", answer.body);
-                assert_eq!(app.deeds(), before, "{deed} under {statement} on {table}");
+                assert!(app.deeds() == before, "{deed} under {statement} on {table}");
                 assert!(app.is_let_in(&key.secret).await);
             }
         }

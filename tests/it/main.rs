@@ -17,6 +17,7 @@ mod fault;
 mod harness;
 mod key_life;
 mod key_limits;
+mod keys_page;
 mod matrix;
 mod migrations;
 mod openapi;

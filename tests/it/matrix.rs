@@ -404,7 +404,7 @@ async fn asking_for_the_head_alone_changes_nothing_either() {
         let asked = olive.send(Request::new("GET", &path).header("HX-Request", "true")).await;
         assert!(asked.status < 500, "{asked:?}");
     }
-    assert_eq!(world.state(), before);
+    assert!(world.state() == before);
 }
 
 #[actix_web::test]
@@ -437,7 +437,7 @@ async fn what_another_site_sends_is_refused_on_every_form() {
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
-    assert_eq!(world.state(), before);
+    assert!(world.state() == before);
 }
 
 #[actix_web::test]

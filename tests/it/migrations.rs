@@ -68,7 +68,7 @@ fn the_schema_of_a_newer_program_is_left_alone() {
     let before = database.dump();
     let refusal = db::migrate(&database.db).unwrap_err().to_string();
     assert!(refusal.contains("KEYRACK_DATABASE_URL") && refusal.contains("newer Keyrack"), "{refusal}");
-    assert_eq!(database.dump(), before);
+    assert!(database.dump() == before);
 }
 
 #[actix_web::test]

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -9,7 +11,7 @@ use actix_web::body::to_bytes;
 use actix_web::dev::Service;
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
-use actix_web::{test, web};
+use actix_web::{HttpResponse, test, web};
 use keyrack::actions::keys::{Created, NewKey, create_key};
 use keyrack::actions::{AppError, Ctx, Origin, Who, act_in};
 use keyrack::clock::Clock;
@@ -33,7 +35,11 @@ pub(crate) struct TestApp {
     pub(crate) state: web::Data<State>,
     offset: Arc<AtomicI64>,
     learned: RefCell<Vec<String>>,
+    service: RefCell<Option<Serve>>,
 }
+
+/// The application as a function from request to answer.
+type Serve = Rc<dyn Fn(test::TestRequest) -> Pin<Box<dyn Future<Output = Result<HttpResponse, actix_web::Error>>>>>;
 
 /// What a test may set otherwise than usual before the app starts.
 pub(crate) struct Setup {
@@ -91,7 +97,7 @@ impl TestApp {
             });
         }
         let state = web::Data::new(State::new(database.db.clone(), setup.rules, clock, setup.config));
-        Self { database, state, offset, learned: RefCell::default() }
+        Self { database, state, offset, learned: RefCell::default(), service: RefCell::default() }
     }
 
     /// A browser that nobody has signed in with.
@@ -166,7 +172,7 @@ impl TestApp {
 
     /// Sends a request as it is.
     pub(crate) async fn send(&self, request: Request) -> Answer {
-        let app = test::init_service(keyrack::web::app(self.state.clone())).await;
+        let serve = self.service().await;
         let mut http = test::TestRequest::default()
             .method(request.method.parse::<Method>().unwrap())
             .uri(&request.path)
@@ -176,8 +182,8 @@ impl TestApp {
             http = http.append_header((name.as_str(), HeaderValue::from_bytes(value.as_bytes()).unwrap()));
         }
         let name = format!("{} {}", request.method, request.path);
-        let response = match app.call(http.set_payload(request.body).to_request()).await {
-            Ok(response) => response.into_parts().1.map_into_boxed_body(),
+        let response = match serve(http.set_payload(request.body)).await {
+            Ok(response) => response,
             Err(error) => error.error_response(),
         };
         let headers = response.headers().iter();
@@ -188,6 +194,20 @@ impl TestApp {
         let answer = Answer { request: name, status, headers, body: String::from_utf8_lossy(&bytes).into_owned() };
         self.look_for_secrets(&request.method, &answer);
         answer
+    }
+
+    /// The running application; made once, because its routes take longer to compile than most requests to answer.
+    async fn service(&self) -> Serve {
+        if let Some(serve) = self.service.borrow().clone() {
+            return serve;
+        }
+        let app = Rc::new(test::init_service(keyrack::web::app(self.state.clone())).await);
+        let serve: Serve = Rc::new(move |request| {
+            let answer = app.call(request.to_request());
+            Box::pin(async move { Ok(answer.await?.into_parts().1.map_into_boxed_body()) })
+        });
+        *self.service.borrow_mut() = Some(serve.clone());
+        serve
     }
 
     /// A new secret may stand in the answer to a POST, and nowhere else.

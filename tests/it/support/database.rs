@@ -77,7 +77,7 @@ impl TestDatabase {
 
     /// What every column of every row of every table holds, as text.
     pub(crate) fn dump(&self) -> String {
-        let mut dump = String::new();
+        let mut dump = Vec::new();
         for table in self.tables() {
             let query = if self.is_sqlite() {
                 let columns = self.lines(&format!("SELECT name AS line FROM pragma_table_info('{table}')"));
@@ -86,13 +86,12 @@ impl TestDatabase {
                 format!("SELECT row_to_json(t)::text AS line FROM {table} t")
             };
             for line in self.lines(&query) {
-                dump.push_str(&table);
-                dump.push(' ');
-                dump.push_str(&line);
-                dump.push('\n');
+                dump.push(format!("{table} {line}"));
             }
         }
-        dump
+        // PostgreSQL gives rows in any order.
+        dump.sort_unstable();
+        dump.join("\n")
     }
 
     /// All tables of ours.

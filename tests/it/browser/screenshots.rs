@@ -10,8 +10,9 @@ async fn picture(browser: &Browser, name: &str) {
     std::fs::create_dir_all(&folder).unwrap();
     for (look, scheme, width) in [("light", "light", 1280), ("dark", "dark", 1280), ("narrow", "light", 320)] {
         browser.look(scheme, width).await;
-        let height =
-            browser.js("return document.documentElement.scrollHeight").await.as_u64().unwrap().clamp(700, 4000);
+        // A page is shown to its end, a dialog as it lies in the window.
+        let height = "return document.querySelector('dialog')?.open ? 900 : document.documentElement.scrollHeight";
+        let height = browser.js(height).await.as_u64().unwrap().clamp(700, 4000);
         browser.look_of(scheme, width, u32::try_from(height).unwrap()).await;
         browser.driver.screenshot(&folder.join(format!("{name}-{look}.png"))).await.unwrap();
     }

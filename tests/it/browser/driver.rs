@@ -58,7 +58,7 @@ impl Browser {
 
     /// The first element that matches, as soon as it can be seen.
     pub(crate) async fn find(&self, css: &str) -> WebElement {
-        let query = self.driver.query(By::Css(css)).wait(Duration::from_secs(8), Duration::from_millis(40));
+        let query = self.driver.query(By::Css(css)).wait(Duration::from_secs(15), Duration::from_millis(40));
         match query.and_displayed().first().await {
             Ok(element) => element,
             Err(_) => panic!("nothing visible matches {css}\n{}", self.where_we_are().await),
@@ -94,7 +94,7 @@ impl Browser {
     }
 
     pub(crate) async fn wait_gone(&self, css: &str) {
-        for _ in 0..200 {
+        for _ in 0..400 {
             if !self.has(css).await {
                 return;
             }
@@ -104,7 +104,7 @@ impl Browser {
     }
 
     pub(crate) async fn wait_for_text(&self, text: &str) {
-        for _ in 0..200 {
+        for _ in 0..400 {
             if self.text().await.contains(text) {
                 return;
             }
@@ -135,7 +135,7 @@ impl Browser {
 
     /// Waits until the function body gives true.
     pub(crate) async fn wait_until(&self, body: &str) {
-        for _ in 0..200 {
+        for _ in 0..400 {
             if self.js(body).await == json!(true) {
                 return;
             }

@@ -87,6 +87,7 @@ impl Site {
         for cookie in browser.driver.get_all_cookies().await.unwrap() {
             if cookie.name.contains("session") {
                 self.app.learn(&cookie.value);
+                self.app.learn(&cookie.value[cookie.value.len() - 43..]);
             }
         }
         browser

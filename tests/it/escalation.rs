@@ -10,7 +10,11 @@ async fn an_admin_cannot_rotate_an_owners_key_into_their_own_hands() {
     let owners = app.db_create_key("olive", "production");
     let ada = app.sign_in("ada").await;
     let page = format!("/orgs/acme/settings/api-keys/{}/rotate", owners.id);
-    ada.get(&page).await.assert_status(200).assert_see("only Olive can rotate it").assert_has_not("form button.primary");
+    ada.get(&page)
+        .await
+        .assert_status(200)
+        .assert_see("only Olive can rotate it")
+        .assert_has_not("form button.primary");
     ada.post(&page, &[("grace", "24h")]).await.assert_status(403).assert_dont_see("kr_");
     let admins = app.db_create_key("ada", "admin script");
     let path = format!("/v1/keys/{}/rotate", owners.id);

@@ -28,6 +28,7 @@ pub(crate) async fn key_pages(keys: &LivedIn, browser: &Browser, mut look: impl 
         ("key-unused", format!("{LIST}/{}", keys.unused.id)),
         ("key-revoked", format!("{LIST}/{}", keys.revoked.id)),
         ("key-rotate", format!("{LIST}/{}/rotate", keys.in_use.id)),
+        ("key-rotate-not-mine", format!("{LIST}/{}/rotate", keys.unused.id)),
         ("key-rotate-finish", format!("{LIST}/{}/rotate/finish", keys.rotating.id)),
         ("key-rotate-again", format!("{LIST}/{}/rotate", keys.rotating.id)),
         ("key-revoke-in-use", format!("{LIST}/{}/revoke", keys.in_use.id)),
@@ -85,7 +86,7 @@ pub(crate) async fn other_pages(browser: &Browser, mut look: impl AsyncFnMut(&Br
     for (name, path) in [
         ("members", format!("{org}/members")),
         ("member-invite", format!("{org}/members/invite")),
-        ("member-remove", format!("{org}/members/usr_ben/remove")),
+        ("member-remove", format!("{org}/members/usr_bea/remove")),
         ("member-role", format!("{org}/members/usr_ben/role")),
         ("profiles", format!("{org}/profiles")),
         ("profile", format!("{org}/profiles/prof_acme")),
@@ -113,7 +114,7 @@ pub(crate) async fn other_pages(browser: &Browser, mut look: impl AsyncFnMut(&Br
 pub(crate) async fn invitations(site: &Site, browser: &Browser, mut look: impl AsyncFnMut(&Browser, &str)) {
     let members = "/orgs/acme/settings/members";
     browser.goto(members).await;
-    browser.click("#remove-usr_ben").await;
+    browser.click("#remove-usr_bea").await;
     browser.find("#dialog[open] #panel-title").await;
     look(browser, "dialog-member-remove").await;
     browser.goto(members).await;

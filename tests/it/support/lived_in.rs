@@ -9,9 +9,9 @@ use super::app::MadeKey;
 
 /// The keys of the lived-in organization.
 pub(crate) struct LivedIn {
-    /// Ada's, in use.
+    /// Olive's, in use.
     pub(crate) in_use: MadeKey,
-    /// Ben's, in the middle of a rotation.
+    /// Olive's, in the middle of a rotation.
     pub(crate) rotating: MadeKey,
     /// Bea's, never used.
     pub(crate) unused: MadeKey,
@@ -26,7 +26,7 @@ impl TestApp {
     /// Moves in. The clock is afterwards where it was.
     pub(crate) async fn live_in(&self) -> LivedIn {
         self.advance_micros(-40 * DAY);
-        let rotating = self.db_create_key("ben", "Deploy script");
+        let rotating = self.db_create_key("olive", "Deploy script");
         let unused = self.db_create_key("bea", "Laptop, for trying things out");
         let new = NewKey { expires: Some("7d".into()), name: "Trial of September".into(), ..NewKey::default() };
         self.db_try_create_key("ada", &new).unwrap();
@@ -42,17 +42,17 @@ impl TestApp {
             })
         })
         .unwrap();
-        let in_use = self.db_create_key("ada", "CI/CD pipeline");
+        let in_use = self.db_create_key("olive", "CI/CD pipeline");
         let new = NewKey {
             expires: Some("8d".into()),
             name: "Überlange-Bezeichnung-ohne-ein-einziges-Leerzeichen-mittendrin".chars().take(60).collect(),
             note: "Nightly export of the billing data to the warehouse, see the runbook".into(),
             ..NewKey::default()
         };
-        self.db_try_create_key("olive", &new).unwrap();
+        self.db_try_create_key("ada", &new).unwrap();
         self.advance_micros(3 * DAY - 2 * HOUR);
         let rotated = self
-            .db_act("ben", |conn, ctx, who, org| {
+            .db_act("olive", |conn, ctx, who, org| {
                 act_in(conn, ctx, who, org, |scope| rotate_key(scope, &rotating.id.as_str().into(), Grace::Day, None))
             })
             .unwrap();

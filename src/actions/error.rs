@@ -33,6 +33,9 @@ pub enum AppError {
     /// A body larger than any that is read.
     #[error("That is too much: send 64 KiB at most.")]
     TooLarge,
+    /// A body that did not come in time.
+    #[error("The request took too long to arrive.")]
+    TooSlow,
     /// A body of another kind than this route reads.
     #[error("Send this as {0}.")]
     UnsupportedType(&'static str),
@@ -72,6 +75,7 @@ impl AppError {
             Self::Invalid(_) => 422,
             Self::Conflict(_) => 409,
             Self::BadRequest(_) => 400,
+            Self::TooSlow => 408,
             Self::TooLarge => 413,
             Self::UnsupportedType(_) => 415,
             Self::MethodNotAllowed => 405,
@@ -90,9 +94,11 @@ impl AppError {
             Self::Denied(denied) => denied_code(denied),
             Self::Invalid(_) => "INVALID",
             Self::Conflict(_) => "CONFLICT",
-            Self::BadRequest(_) | Self::TooLarge | Self::UnsupportedType(_) | Self::MethodNotAllowed => {
-                "INVALID_REQUEST"
-            }
+            Self::BadRequest(_)
+            | Self::TooLarge
+            | Self::TooSlow
+            | Self::UnsupportedType(_)
+            | Self::MethodNotAllowed => "INVALID_REQUEST",
             Self::Throttled { .. } => "RATE_LIMITED",
             Self::Unavailable(_) => "UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
@@ -112,6 +118,7 @@ impl AppError {
             | Self::Conflict(_)
             | Self::BadRequest(_)
             | Self::TooLarge
+            | Self::TooSlow
             | Self::UnsupportedType(_)
             | Self::MethodNotAllowed
             | Self::Unavailable(_)

@@ -22,7 +22,9 @@ pub(super) async fn refuse(
         return next.call(req).await.map(ServiceResponse::map_into_boxed_body);
     }
     let answer = refusal("This request came from another site, so nothing was changed. Go back, reload and try again.");
-    Ok(req.into_response(answer))
+    // Not `into_response`, which would lose the cause that the error page is drawn from.
+    let (req, _) = req.into_parts();
+    Ok(ServiceResponse::new(req, answer))
 }
 
 fn is_same_site(req: &ServiceRequest) -> bool {

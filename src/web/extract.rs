@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
@@ -50,7 +51,14 @@ fn has_nul(body: &[u8]) -> bool {
     body.contains(&0) || holds(body, b"%00")
 }
 
-async fn read_body(mut payload: Payload) -> Result<web::Bytes, AppError> {
+/// Whoever sends slower than this holds a connection that others need.
+const BODY_TIME_MAX: Duration = Duration::from_secs(10);
+
+async fn read_body(payload: Payload) -> Result<web::Bytes, AppError> {
+    tokio::time::timeout(BODY_TIME_MAX, read_all(payload)).await.unwrap_or(Err(AppError::TooSlow))
+}
+
+async fn read_all(mut payload: Payload) -> Result<web::Bytes, AppError> {
     use futures_util::StreamExt as _;
     let mut body = web::BytesMut::new();
     while let Some(chunk) = payload.next().await {

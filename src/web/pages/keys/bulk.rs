@@ -39,9 +39,9 @@ fn read_ids(ids: &[String]) -> Result<Vec<KeyId>, AppError> {
         if !read.contains(&id) {
             read.push(id);
         }
-    }
-    if read.len() > KEYS_MAX {
-        return Err(AppError::BadRequest(format!("Choose {KEYS_MAX} keys at most.")));
+        if read.len() > KEYS_MAX {
+            return Err(AppError::BadRequest(format!("Choose {KEYS_MAX} keys at most.")));
+        }
     }
     Ok(read)
 }

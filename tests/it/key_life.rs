@@ -99,6 +99,8 @@ struct Secret {
 struct Key {
     id: String,
     owner: usize,
+    /// What it may do at most, 2 for all that its owner may: less once it was handed over.
+    role_max: usize,
     created: i64,
     expires: Option<i64>,
     revoked: bool,
@@ -139,6 +141,11 @@ impl Model {
 
     fn may_act(&self, who: usize) -> bool {
         self.people[who].member && !self.people[who].disabled
+    }
+
+    /// 0 builder, 1 admin, 2 owner.
+    fn role(&self, who: usize) -> usize {
+        if who == 3 { 2 } else { usize::from(self.people[who].admin) }
     }
 
     /// Owners and admins act on all keys, builders on their own.
@@ -239,6 +246,7 @@ impl Run {
         self.model.keys.push(Key {
             id: view.key.id.to_string(),
             owner: who,
+            role_max: 2,
             created: now,
             expires: expires_hours.map(|hours| now + hours * HOUR),
             revoked: false,
@@ -249,7 +257,9 @@ impl Run {
     fn rotate(&mut self, who: usize, at: usize, (grace, length): (Grace, i64)) {
         let (now, key) = (self.model.now, &self.model.keys[at]);
         let is_free = length == 0 || !key.in_grace(now);
-        let expected = self.model.may_act_on(who, at) && !key.revoked && !key.has_expired(now) && is_free;
+        // A new secret acts as the key's owner, so it is shown to nobody else.
+        let is_own = self.model.may_act(who) && key.owner == who;
+        let expected = is_own && !key.revoked && !key.has_expired(now) && is_free;
         let id = key.id.as_str().into();
         let done = self.act(who, |scope| rotate_key(scope, &id, grace, None));
         assert_eq!(done.is_ok(), expected, "{done:?}");
@@ -289,9 +299,11 @@ impl Run {
         let done = self.act(3, |scope| remove_member(scope, &cast::user_id(PEOPLE[target]), fate));
         assert_eq!(done.is_ok(), self.model.people[target].member, "{done:?}");
         self.model.people[target].member = false;
+        let role = self.model.role(target);
         for key in self.model.keys.iter_mut().filter(|key| key.owner == target && !key.revoked && done.is_ok()) {
             if hand_over {
                 key.owner = 3;
+                key.role_max = key.role_max.min(role);
             } else {
                 key.revoked = true;
             }
@@ -311,14 +323,7 @@ impl Run {
                 assert_eq!(is_let_in, expected, "secret {number} at {now}: {:?}\n{key:#?}", checked.verdict);
                 if is_let_in {
                     let role = checked.key.unwrap().role.unwrap().as_str();
-                    let owner = self.model.people[key.owner];
-                    let expected = if key.owner == 3 {
-                        "owner"
-                    } else if owner.admin {
-                        "admin"
-                    } else {
-                        "builder"
-                    };
+                    let expected = ["builder", "admin", "owner"][self.model.role(key.owner).min(key.role_max)];
                     assert_eq!(role, expected);
                 }
             }

@@ -233,7 +233,7 @@ async fn revoking_wins_over_whatever_happens_at_the_same_time() {
             ben.post(&rotation, &[("grace", "now")]),
             ada.post(&revoke, &[]),
             ben.post(&finish, &[]),
-            ada.post(&rotation, &[("grace", "7d")]),
+            ben.post(&rotation, &[("grace", "7d")]),
             ben.post(&revoke, &[]),
             ada.post(&finish, &[]),
         ];

@@ -388,11 +388,12 @@ fn a_grace_that_was_ended_stays_ended_when_the_clock_is_turned_back() {
         });
         run.check();
         run.app.advance_micros(-2 * HOUR);
-        let first = &run.model.keys[0].secrets[0].plain;
         let state = &run.app.state;
-        let checked =
-            run.app.database.run(|conn| gate::check(conn, &state.rules, &state.clock, first, ("", "")).unwrap());
-        assert_ne!(checked.verdict, Verdict::Valid, "by finishing: {by_finishing}");
+        for (number, old) in run.model.keys[0].secrets.iter().filter(|secret| secret.until.is_some()).enumerate() {
+            let check = |conn: &mut _| gate::check(conn, &state.rules, &state.clock, &old.plain, ("", "")).unwrap();
+            let verdict = run.app.database.run(check).verdict;
+            assert_ne!(verdict, Verdict::Valid, "secret {number}, by finishing: {by_finishing}");
+        }
         run.app.advance_micros(2 * HOUR);
     }
 }

@@ -151,13 +151,16 @@ async fn a_removed_member_is_out_with_the_next_request() {
 }
 
 #[actix_web::test]
-async fn keys_that_are_handed_over_act_as_the_one_who_took_them() {
+async fn keys_that_are_handed_over_act_as_the_one_who_took_them_with_no_more_than_they_had() {
     let app = TestApp::new();
     let ci = app.db_create_key("ben", "ci");
     let ada = app.sign_in("ada").await;
     ada.post(&remove_url("ben"), &[("keys", "transfer")]).await.assert_status(303);
     let answer = app.key(&ci.secret).get("/v1/whoami").await.assert_status(200).json();
-    assert_eq!((answer["user"]["email"].as_str(), answer["role"].as_str()), (Some("ada@acme.example"), Some("admin")));
+    assert_eq!(
+        (answer["user"]["email"].as_str(), answer["role"].as_str()),
+        (Some("ada@acme.example"), Some("builder"))
+    );
     ada.post(&remove_url("ada"), &[("keys", "transfer")])
         .await
         .assert_status(409)

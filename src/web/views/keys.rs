@@ -21,7 +21,7 @@ pub struct KeysPage {
     pub gate: Option<PlanGate>,
     /// No room, or no creation left this hour: why. The button stays and leads to a page that says the same.
     pub limit: Option<String>,
-    /// Whether “New API key” is drawn.
+    /// Whether “Create API key” is drawn.
     pub may_create: bool,
     /// What the list is narrowed to.
     pub filters: Filters,

@@ -145,3 +145,20 @@ async fn dead_sessions_old_nonces_and_idle_throttles_are_cleared_away() {
     as_operator(&app, people::clean_up).unwrap();
     assert_eq!(left(), (0, 0, 0));
 }
+
+#[actix_web::test]
+async fn a_grace_that_ran_out_stays_over_when_the_clock_is_turned_back() {
+    let app = TestApp::new();
+    let key = app.db_create_key("ben", "ci");
+    let ben = app.sign_in("ben").await;
+    let rotate = format!("/orgs/acme/settings/api-keys/{}/rotate", key.id);
+    let page = ben.post(&rotate, &[("grace", "1h")]).await.assert_status(200);
+    app.learn(&page.attribute("input[readonly]", "value")[0]);
+    app.key(&key.secret).get("/v1/whoami").await.assert_status(200);
+    app.advance(Span::hours(2));
+    app.key(&key.secret).get("/v1/whoami").await.assert_status(401);
+    as_operator(&app, people::clean_up).unwrap();
+    app.advance_micros(-90 * 60 * 1_000_000);
+    app.key(&key.secret).get("/v1/whoami").await.assert_status(401);
+    app.advance(Span::hours(2));
+}

@@ -9,7 +9,8 @@ use crate::domain::time::Span;
 /// How long a form's nonce or an Idempotency-Key is remembered.
 const DONE_REMEMBERED: Span = Span::hours(25);
 
-/// Deletes dead sessions, old nonces and idle throttles. Returns how many rows went.
+/// Ends for good what a grace has left behind, so that no clock turned back revives it; deletes dead sessions, old nonces
+/// and idle throttles. Returns how many rows that were.
 ///
 /// # Errors
 /// The database's own failure.
@@ -18,5 +19,6 @@ pub fn clean_up(conn: &mut Conn, ctx: Ctx<'_>) -> Result<usize, AppError> {
     let sessions = db::sessions::delete_dead_sessions(conn, now.minus(IDLE_MAX), now.minus(AGE_MAX))?;
     let done = db::tokens::delete_old_done(conn, now.minus(DONE_REMEMBERED))?;
     let throttles = db::throttles::delete_old_throttles(conn, now.minus(FORGOTTEN_AFTER))?;
-    Ok(sessions + done + throttles)
+    let secrets = db::keys::mark_overdue_secrets_ended(conn, now)?;
+    Ok(sessions + done + throttles + secrets)
 }

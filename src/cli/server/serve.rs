@@ -58,7 +58,7 @@ fn session_key(settings: &Settings) -> Result<SessionKey, CliError> {
 pub(super) fn run(settings: &Settings, db: Db, key: &SessionKey, listener: TcpListener) -> Result<ExitCode, CliError> {
     let state = Data::new(State::new(db, settings.rules(), Clock::system(), web_config(settings, key)));
     let work = async move {
-        actix_web::rt::spawn(clean_up_hourly(state.clone()));
+        actix_web::rt::spawn(clean_up_regularly(state.clone()));
         web::serve(state, listener).await
     };
     actix_web::rt::System::new()
@@ -68,11 +68,11 @@ pub(super) fn run(settings: &Settings, db: Db, key: &SessionKey, listener: TcpLi
     Ok(ExitCode::Ok)
 }
 
-/// Deletes what can no longer matter. Nothing depends on it, so a failure waits for the next hour.
-async fn clean_up_hourly(state: Data<State>) {
-    let mut hours = actix_web::rt::time::interval(Duration::from_secs(3600));
+/// Clears away what can no longer matter. Nothing depends on it, so a failure waits for the next time.
+async fn clean_up_regularly(state: Data<State>) {
+    let mut ticks = actix_web::rt::time::interval(Duration::from_secs(300));
     loop {
-        hours.tick().await;
+        ticks.tick().await;
         let origin = ActionOrigin { via: "server", ..ActionOrigin::default() };
         match state.run(origin, people::clean_up).await {
             Ok(0) => {}

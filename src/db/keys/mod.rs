@@ -276,6 +276,17 @@ pub fn mark_old_secrets_ended(conn: &mut Conn, id: &KeyId) -> DbResult<()> {
     .map(|_| ())
 }
 
+/// Ends for good what ended by the clock at `now`. Returns how many secrets.
+pub fn mark_overdue_secrets_ended(conn: &mut Conn, now: Timestamp) -> DbResult<usize> {
+    diesel::update(
+        key_secrets::table
+            .filter(key_secrets::valid_until.le(now.as_micros()))
+            .filter(key_secrets::valid_until.gt(KeySecret::ENDED.as_micros())),
+    )
+    .set(key_secrets::valid_until.eq(KeySecret::ENDED.as_micros()))
+    .execute(conn)
+}
+
 /// Revokes a key, once and for all. Says whether it was not revoked before.
 pub fn mark_revoked(conn: &mut Conn, id: &KeyId, by: Option<&UserId>, reason: &str, now: Timestamp) -> DbResult<bool> {
     let count = diesel::update(api_keys::table.find(id.as_str()).filter(api_keys::revoked_at.is_null()))

@@ -141,7 +141,7 @@ pub fn list_entries(conn: &mut Conn, chain: &str, filter: &AuditFilter, limit: i
         query = query.filter(audit_log::action.like(pattern.trim_start_matches('%').to_owned()).escape('\\'));
     }
     if let Some(text) = &filter.text {
-        let pattern = like_anywhere(text);
+        let pattern = like_anywhere(&text.to_lowercase());
         query = query.filter(
             lower(audit_log::object_name)
                 .like(pattern.clone())

@@ -76,10 +76,10 @@ pub fn now(conn: &mut Conn, clock: &Clock) -> DbResult<Timestamp> {
     }
 }
 
-/// A needle for `LIKE … ESCAPE '\'` that finds `text` anywhere, lower-cased.
+/// A needle for `LIKE … ESCAPE '\'` that finds `text` anywhere.
 fn like_anywhere(text: &str) -> String {
     let mut pattern = String::from("%");
-    for c in text.to_lowercase().chars() {
+    for c in text.chars() {
         if matches!(c, '\\' | '%' | '_') {
             pattern.push('\\');
         }

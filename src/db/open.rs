@@ -211,6 +211,8 @@ struct Pragmas {
     synchronous: i64,
     #[diesel(sql_type = diesel::sql_types::BigInt)]
     foreign_keys: i64,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    busy_timeout: i64,
 }
 
 /// A file system without shared memory silently refuses WAL; better not to start than to lose a revocation.
@@ -218,12 +220,13 @@ fn assert_pragmas(conn: &mut SqliteConnection) -> Result<(), String> {
     let row: Pragmas = diesel::sql_query(
         "SELECT (SELECT journal_mode FROM pragma_journal_mode) AS journal_mode, \
          (SELECT synchronous FROM pragma_synchronous) AS synchronous, \
-         (SELECT foreign_keys FROM pragma_foreign_keys) AS foreign_keys",
+         (SELECT foreign_keys FROM pragma_foreign_keys) AS foreign_keys, \
+         (SELECT timeout FROM pragma_busy_timeout) AS busy_timeout",
     )
     .get_result(conn)
     .map_err(|error| error.to_string())?;
-    let found = (row.journal_mode.as_str(), row.synchronous, row.foreign_keys);
-    if found == ("wal", 2, 1) {
+    let found = (row.journal_mode.as_str(), row.synchronous, row.foreign_keys, row.busy_timeout);
+    if found == ("wal", 2, 1, 5000) {
         Ok(())
     } else {
         Err(format!("SQLite refused WAL with full synchronisation and foreign keys here: {found:?}"))

@@ -187,7 +187,8 @@ pub fn creation_budget(plan: &Plan, created: &[Timestamp]) -> Allowed {
 /// # Errors
 /// Why not.
 pub fn may_edit_key(actor: &Actor, key: &ApiKey) -> Allowed {
-    own_or_admin(actor, key)
+    own_or_admin(actor, key)?;
+    if key.revoked.is_some() { Err(Denied::AlreadyRevoked) } else { Ok(()) }
 }
 
 /// May rotate a key with this grace at `now` (ruling 4). Only its owner may: the secret that is shown acts as them, and

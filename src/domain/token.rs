@@ -110,10 +110,27 @@ impl KeyFormat {
         format!("{}{MASK}", &text[..shown.min(text.len())])
     }
 
-    /// Whether a text has a key's shape, wherever it was pasted by mistake.
+    /// The id of a whole key that stands anywhere in a text, pasted there by mistake.
     #[must_use]
-    pub fn looks_like_key(&self, text: &str) -> bool {
-        self.parse(text.trim()).is_some()
+    pub fn find_key(&self, text: &str) -> Option<KeyId> {
+        let tail = ID_CHARS + self.separator.len() + SECRET_CHARS;
+        let lengths: Vec<usize> = self.environments().iter().map(|env| self.lead(env).len() + tail).collect();
+        text.match_indices(&self.prefix)
+            .find_map(|(at, _)| {
+                lengths.iter().find_map(|length| text.get(at..at + length).and_then(|part| self.parse(part)))
+            })
+            .map(|found| found.id)
+    }
+
+    /// Refuses a text in which a whole key stands: what is typed into a field is stored and shown.
+    ///
+    /// # Errors
+    /// A sentence for the person who pasted it.
+    pub fn refuse_key(&self, text: &str) -> Result<(), String> {
+        match self.find_key(text) {
+            Some(id) => Err(format!("Remove the API key {id} from this text, and rotate it: it may be known now.")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -255,6 +272,18 @@ mod tests {
             for wrong in ["", "ok_", &text[1..], &format!("{text}x"), &format!(" {text}"), "ok_ÄÖÜ"] {
                 assert!(format.parse(wrong).is_none(), "{wrong:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_key_is_found_in_a_text() {
+        for format in [format("ok", &[], "_"), format("key", &["live", "test"], "")] {
+            let environment = format.environments()[0];
+            let (key, _) = format.compose(environment, &"BRTRKFsL".into(), RANDOM);
+            let text = format!("ok_ key_ see {} there", key.reveal());
+            assert_eq!(format.find_key(&text), Some("BRTRKFsL".into()));
+            assert!(format.refuse_key(&text).is_err_and(|words| !words.contains(RANDOM)));
+            assert_eq!(format.find_key(&text.replace("FsL", "FsM")), None);
         }
     }
 

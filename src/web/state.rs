@@ -69,14 +69,14 @@ pub struct Shared {
     /// What the web needs to know of the settings.
     pub config: WebConfig,
     /// Places for password hashing: each takes 19 MiB and a core for some time.
-    pub hashing: Semaphore,
+    pub hashing: Arc<Semaphore>,
 }
 
 impl State {
     /// Puts it together.
     #[must_use]
     pub fn new(db: Db, rules: Rules, clock: Clock, config: WebConfig) -> Self {
-        Self(Arc::new(Shared { db, rules, clock, config, hashing: Semaphore::new(2) }))
+        Self(Arc::new(Shared { db, rules, clock, config, hashing: Arc::new(Semaphore::new(2)) }))
     }
 
     /// Runs `f` with a connection, away from the threads that answer requests.
@@ -104,7 +104,13 @@ impl State {
         &self,
         f: impl FnOnce() -> Result<T, AppError> + Send + 'static,
     ) -> Result<T, AppError> {
-        let _place = self.hashing.acquire().await.map_err(|error| AppError::Internal(anyhow::Error::new(error)))?;
-        web::block(f).await.map_err(|error| AppError::Internal(anyhow::Error::new(error)))?
+        let place = self.hashing.clone().acquire_owned().await;
+        let place = place.map_err(|error| AppError::Internal(anyhow::Error::new(error)))?;
+        // The place goes with the work: a client that hangs up must not make room for more of it.
+        let work = move || {
+            let _place = place;
+            f()
+        };
+        web::block(work).await.map_err(|error| AppError::Internal(anyhow::Error::new(error)))?
     }
 }

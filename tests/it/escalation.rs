@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use keyrack::web::routes::{self, Access};
+
 use crate::support::TestApp;
 
 #[actix_web::test]
@@ -61,5 +63,39 @@ async fn a_key_in_the_wrong_place_of_a_body_is_not_repeated() {
     for body in [json!(key.secret), json!({"name": "x", key.secret.clone(): 1}), json!({"name": [key.secret]})] {
         let answer = script.post("/v1/keys", &body).await.assert_status(422);
         assert!(!answer.text().contains(&key.secret), "{}", answer.text());
+    }
+}
+
+#[actix_web::test]
+async fn the_table_of_routes_tells_the_truth_on_who_may_call() {
+    let app = TestApp::new();
+    let key = app.db_create_key("ben", "ci");
+    let (nobody, ben) = (app.visitor(), app.sign_in("ben").await);
+    for route in routes::all() {
+        let path = route.path.replace("{org}", "acme").replace("{user}", "usr_bea").replace("{file}", "none");
+        let id = if path.contains("/profiles/") { "prof_acme" } else { key.id.as_str() };
+        let path = path.replace("{id}", id);
+        let name = format!("{} {path}", route.method);
+        let answer = match route.method {
+            "GET" => nobody.get(&path).await,
+            _ if path.starts_with("/v1/") => continue,
+            _ => nobody.post(&path, &[]).await,
+        };
+        let to_sign_in = answer.header("location").is_some_and(|place| place.starts_with("/sign-in"));
+        match route.access {
+            Access::Anyone => assert!(!to_sign_in || path == "/sign-out", "{name}"),
+            Access::Key | Access::Credential => drop(answer.assert_status(401)),
+            Access::SignedIn | Access::Member | Access::Admin | Access::Owner => assert!(to_sign_in, "{name}"),
+        }
+        if route.method == "GET" {
+            let answer = ben.get(&path).await;
+            match route.access {
+                Access::Admin | Access::Owner => drop(answer.assert_status(403)),
+                Access::Member if !path.contains("/remove") => {
+                    assert_ne!(answer.status, 403, "{name}");
+                }
+                Access::Member | Access::Anyone | Access::SignedIn | Access::Key | Access::Credential => {}
+            }
+        }
     }
 }

@@ -98,10 +98,10 @@ async fn broken_requests_are_refused_before_anything_is_read_from_them() {
     ben.send(body("application/json", br#"{"name":"x"}"#.to_vec())).await.assert_status(415);
     ben.send(body("text/plain", b"name=x".to_vec())).await.assert_status(415);
     ben.send(body("application/x-www-form-urlencoded", vec![b'x'; 70_000])).await.assert_status(413);
-    ben.send(body("application/x-www-form-urlencoded", b"name=%ff%fe".to_vec())).await;
+    ben.send(body("application/x-www-form-urlencoded", b"name=%ff%fe".to_vec())).await.assert_status(422);
     ben.get(&format!("{LIST}?q=a&q=b")).await.assert_status(400);
     ben.get(&format!("{LIST}?nonsense=1")).await.assert_status(400);
-    assert_eq!(app.count("api_keys WHERE name <> 'ci'"), app.count("audit_log") - before);
+    assert_eq!((app.count("api_keys"), app.count("audit_log")), (1, before));
     assert!(app.is_let_in(&key.secret).await);
 }
 

@@ -21,6 +21,7 @@ mod keys_page;
 mod matrix;
 mod migrations;
 mod openapi;
+mod pasted;
 mod people_arrival;
 mod people_members;
 mod people_operator;

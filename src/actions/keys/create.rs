@@ -68,8 +68,11 @@ pub(super) fn name_taken(name: &str) -> String {
 /// A sentence per field.
 pub fn read_new_key(new: &NewKey, rules: &Rules, now: Timestamp) -> Result<GoodKey, FieldErrors> {
     let mut errors = FieldErrors::new();
-    let name = Name::parse(&new.name, "this key").map_err(|text| errors.push(("name", text)));
-    let note = parse_note(&new.note).map_err(|text| errors.push(("note", text)));
+    let no_key = |text: &str| rules.format.refuse_key(text);
+    let name = Name::parse(&new.name, "this key").and_then(|name| no_key(name.as_str()).map(|()| name));
+    let name = name.map_err(|text| errors.push(("name", text)));
+    let note = parse_note(&new.note).and_then(|note| no_key(&note).map(|()| note));
+    let note = note.map_err(|text| errors.push(("note", text)));
     let known = rules.format.environments();
     let environment = new.environment.as_deref().filter(|text| !text.is_empty()).unwrap_or(known[0]);
     if !known.contains(&environment) {
@@ -95,6 +98,13 @@ fn read_expiry(text: Option<&str>, rules: &Rules, now: Timestamp) -> Result<Opti
     if at.is_some_and(|at| at <= now) {
         return Err("Choose a time that is still to come.".to_owned());
     }
+    // A plain date means its last moment; the last day that is allowed ends where the limit does.
+    let last = rules.max_expiry.map(|max| now.plus(max));
+    let is_date = text.is_some_and(|text| text.len() == 10 && text.contains('-'));
+    let at = match (at, last) {
+        (Some(at), Some(last)) if is_date && at > last && at.iso_day() == last.iso_day() => Some(last),
+        _ => at,
+    };
     match (rules.max_expiry, at) {
         (Some(max), None) => Err(format!("Keys may live {} at most here.", max.human())),
         (Some(max), Some(at)) if at > now.plus(max) => Err(format!("Keys may live {} at most here.", max.human())),

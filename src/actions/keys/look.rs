@@ -10,7 +10,7 @@ use crate::domain::ids::{KeyId, ProfileId, UserId};
 use crate::domain::key::{ApiKey, Grace, KeyStatus};
 use crate::domain::org::{Member, Profile, Role};
 use crate::domain::policy::{self, Denied};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 
 /// A key with everything that a page or an answer says of it.
 #[derive(Debug, Clone)]
@@ -74,6 +74,8 @@ pub struct Meter {
     pub creations_left: Option<u32>,
     /// When the next one may be created, if none may now.
     pub next_creation_at: Option<Timestamp>,
+    /// When the oldest creation that counts leaves the hour, and makes room for one more.
+    pub next_room_at: Option<Timestamp>,
     /// Why none can be created now, if so.
     pub blocked: Option<Denied>,
 }
@@ -223,6 +225,7 @@ pub fn meter(scope: &mut OrgScope<'_>) -> Result<Meter, AppError> {
         active_max: plan.active_keys_max,
         creations_left: plan.creations_per_hour.map(|max| max.saturating_sub(used)),
         next_creation_at,
+        next_room_at: created.iter().min().map(|oldest| oldest.plus(Span::hours(1))),
         blocked,
     })
 }

@@ -47,6 +47,10 @@ pub fn edit_key(
 ) -> Result<KeyView, AppError> {
     let key = load_key_to_manage(scope, id)?;
     policy::may_edit_key(&scope.actor, &key)?;
+    for (field, text) in [("name", name), ("note", note)] {
+        let text = text.unwrap_or_default();
+        scope.ctx.rules.format.refuse_key(text).map_err(|words| AppError::field(field, words))?;
+    }
     let name = match name {
         Some(text) => Name::parse(text, "this key").map_err(|text| AppError::field("name", text))?.as_str().to_owned(),
         None => key.name.clone(),

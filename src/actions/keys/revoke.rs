@@ -42,7 +42,7 @@ pub fn revoke_key(scope: &mut OrgScope<'_>, id: &KeyId, input: &RevokeInput) -> 
         return Ok((get_key(scope, id)?, false));
     }
     policy::may_revoke_key(&scope.actor, &key)?;
-    let reason = parse_note(&input.reason).map_err(|text| AppError::field("reason", text))?;
+    let reason = read_reason(scope, &input.reason)?;
     if let Some(typed) = &input.confirm_name
         && key.is_in_use(scope.now)
         && typed.trim().to_lowercase() != key.name.to_lowercase()
@@ -51,6 +51,11 @@ pub fn revoke_key(scope: &mut OrgScope<'_>, id: &KeyId, input: &RevokeInput) -> 
     }
     revoke_with_audit(scope, &key, &reason)?;
     Ok((get_key(scope, id)?, true))
+}
+
+fn read_reason(scope: &OrgScope<'_>, text: &str) -> Result<String, AppError> {
+    let reason = parse_note(text).and_then(|reason| scope.ctx.rules.format.refuse_key(&reason).map(|()| reason));
+    reason.map_err(|text| AppError::field("reason", text))
 }
 
 /// Revokes a key that was found allowed, with its line of the audit log.
@@ -71,7 +76,7 @@ pub fn revoke_with_audit(scope: &mut OrgScope<'_>, key: &ApiKey, reason: &str) -
 /// # Errors
 /// The database's own failure, and then none was revoked.
 pub fn revoke_keys(scope: &mut OrgScope<'_>, ids: &[KeyId], reason: &str) -> Result<Vec<BulkOutcome>, AppError> {
-    let reason = parse_note(reason).map_err(|text| AppError::field("reason", text))?;
+    let reason = read_reason(scope, reason)?;
     let mut outcomes = Vec::new();
     for id in ids {
         let found = load_key_to_manage(scope, id)

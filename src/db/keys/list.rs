@@ -61,9 +61,14 @@ fn filtered<'q>(org: &OrgId, filter: &KeyFilter, now: Timestamp) -> Boxed<'q> {
         query = query.filter(api_keys::profile_id.eq(profile.0.clone()));
     }
     if let Some(text) = &filter.text {
-        let pattern = like_anywhere(text);
+        // SQLite folds only ASCII, so what was typed is looked for as it stands too.
+        let (pattern, exact) = (like_anywhere(&text.to_lowercase()), like_anywhere(text));
         query = query.filter(
-            lower(api_keys::name).like(pattern.clone()).escape('\\').or(lower(api_keys::id).like(pattern).escape('\\')),
+            lower(api_keys::name)
+                .like(pattern.clone())
+                .escape('\\')
+                .or(api_keys::name.like(exact).escape('\\'))
+                .or(lower(api_keys::id).like(pattern).escape('\\')),
         );
     }
     let revoked = || api_keys::revoked_at.is_not_null();

@@ -64,9 +64,18 @@ fn presented(headers: &HeaderMap) -> Result<Presented, AppError> {
     }
 }
 
+/// Whether a credential stands in the address, where it is never taken (ruling 12).
+fn is_in_query(req: &HttpRequest) -> bool {
+    let names = req.query_string().split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    names.into_iter().any(|name| matches!(name, "token" | "api_key"))
+}
+
 async fn identify(req: HttpRequest) -> Result<Caller, AppError> {
     let state = req.app_data::<web::Data<State>>().cloned().ok_or(AppError::NotFound)?;
     let origin = client::origin(&req, "api");
+    if is_in_query(&req) {
+        return Err(AppError::BadRequest("Send the credential in a header, not in the address.".to_owned()));
+    }
     let Presented(token) = presented(req.headers())?;
     let noted = origin.clone();
     state

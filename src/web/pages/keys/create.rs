@@ -171,23 +171,34 @@ async fn draw_form(
 
 fn expiry_choices(rules: &Rules, chosen: &str, now: Timestamp) -> Vec<Choice> {
     let fits = |span: Span| rules.max_expiry.is_none_or(|max| span <= max);
-    let usual = [("7d", 7, "7 days"), ("30d", 30, "30 days"), ("90d", 90, "90 days"), ("1y", 365, "1 year")];
-    let default = match rules.default_expiry {
-        None => "never",
-        Some(span) => usual.iter().find(|(_, days, _)| Span::days(*days) == span).map_or("custom", |(id, _, _)| id),
-    };
-    let chosen = if chosen.is_empty() { default } else { chosen };
+    let mut spans = [7, 30, 90, 365].map(Span::days).to_vec();
+    // The operator's own lengths are choices too, whatever they are.
+    spans.extend(rules.default_expiry.into_iter().chain(rules.max_expiry));
+    spans.retain(|span| fits(*span));
+    spans.sort_unstable();
+    spans.dedup();
+    let default = rules.default_expiry.filter(|span| fits(*span)).or(rules.max_expiry);
+    let default = default.map_or("never".to_owned(), expiry_value);
+    let chosen = if chosen.is_empty() { default.as_str() } else { chosen };
     let mut choices: Vec<Choice> = Vec::new();
     if rules.max_expiry.is_none() {
-        let never = Choice::new("never", "Never", chosen == "never");
-        choices.push(never.hint("Rotate it yourself from time to time."));
+        choices.push(Choice::new("never", "Never", chosen == "never").hint("Rotate it yourself from time to time."));
     }
-    for (id, days, label) in usual {
-        if fits(Span::days(days)) {
-            let hint = format!("Expires {}.", now.plus(Span::days(days)).day());
-            choices.push(Choice::new(id, label, chosen == id).hint(hint));
-        }
+    for span in spans {
+        let value = expiry_value(span);
+        let is_chosen = value == chosen;
+        let label = if value == "1y" { "1 year".to_owned() } else { span.human() };
+        choices.push(Choice::new(value, label, is_chosen).hint(format!("Expires {}.", now.plus(span).day())));
     }
     choices.push(Choice::new("custom", "Custom date", chosen == "custom"));
     choices
+}
+
+/// A length as the form sends it: `1y`, `90d`, or seconds where it is no whole number of days.
+fn expiry_value(span: Span) -> String {
+    match span.as_seconds() {
+        31_536_000 => "1y".to_owned(),
+        seconds if seconds % 86_400 == 0 => format!("{}d", seconds / 86_400),
+        seconds => format!("{seconds}s"),
+    }
 }

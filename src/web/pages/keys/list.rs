@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
-use super::super::{SignedIn, draw, time};
+use super::super::{SignedIn, draw, see_other, time};
 use super::{hints_of, list_url, status_of};
 use crate::actions::keys::{self as deeds, KeyFilter, KeyPage, KeySort, KeyView, Meter, Page};
 use crate::actions::{AppError, OrgScope};
@@ -57,8 +57,16 @@ pub async fn show(
     query: Query<ListQuery>,
 ) -> Result<HttpResponse, AppError> {
     let (slug, query) = (slug.into_inner(), query.0);
+    if let Some(id) = state.rules.format.find_key(&query.q) {
+        // A whole key was pasted into the search: it must not stand in the page, its links or the history.
+        return Ok(see_other(me.htmx, &address(&slug, &query, &[("q", id.as_str()), ("page", "")])));
+    }
     let asked = query.clone();
     let (found, account) = me.look(&state, &slug, move |scope| find(scope, &asked)).await?;
+    if found.list.keys.is_empty() && found.list.total > 0 {
+        let last = (found.list.total + PAGE_SIZE - 1) / PAGE_SIZE;
+        return Ok(see_other(me.htmx, &address(&slug, &query, &[("page", &last.to_string())])));
+    }
     let chrome = me.chrome(&state, &account, Some(&slug), Nav::ApiKeys)?;
     let gate = (!found.meter.has_keys).then(|| plan_gate(&state, &slug, &found));
     let environments = state.rules.format.environments();
@@ -174,8 +182,12 @@ pub(crate) fn meter_line(meter: &Meter, now: Timestamp) -> views::Meter {
         (_, Some(at)) => {
             text += &format!(" · no creations left, next at {} UTC (in {})", at.time_of_day(), at.since(now).human());
         }
-        (Some(1), None) => text += " · 1 creation left this hour",
-        (Some(left), None) => text += &format!(" · {left} creations left this hour"),
+        (Some(left), None) => {
+            text += &format!(" · {left} {} left this hour", if left == 1 { "creation" } else { "creations" });
+            if let Some(at) = meter.next_room_at {
+                text += &format!(", one more at {} UTC", at.time_of_day());
+            }
+        }
         (None, None) => {}
     }
     views::Meter { text, label: "Active keys".to_owned(), value: meter.active, max: meter.active_max }

@@ -117,7 +117,7 @@ async fn draw_key(
             client: used.client.clone(),
         }),
         note: key.note.clone(),
-        edit: (view.may_edit && key.revoked.is_none()).then(|| EditForm {
+        edit: view.may_edit.then(|| EditForm {
             name: typed.as_ref().and_then(|typed| typed.name.clone()).unwrap_or_else(|| key.name.clone()),
             note: typed.as_ref().and_then(|typed| typed.note.clone()).unwrap_or_else(|| key.note.clone()),
             errors,

@@ -77,11 +77,6 @@ pub fn update_password_hash(conn: &mut Conn, id: &UserId, password_hash: &str) -
     diesel::update(users::table.find(id.as_str())).set(users::password_hash.eq(password_hash)).execute(conn).map(|_| ())
 }
 
-/// Puts another name in place.
-pub fn update_user_name(conn: &mut Conn, id: &UserId, name: &str) -> DbResult<()> {
-    diesel::update(users::table.find(id.as_str())).set(users::name.eq(name)).execute(conn).map(|_| ())
-}
-
 /// Shuts an account, or opens it again.
 pub fn update_disabled(conn: &mut Conn, id: &UserId, at: Option<Timestamp>) -> DbResult<()> {
     diesel::update(users::table.find(id.as_str()))

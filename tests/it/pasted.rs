@@ -32,6 +32,11 @@ async fn a_key_pasted_into_the_search_leads_to_its_id() {
     let place = found.header("location").unwrap().to_owned();
     assert_eq!(place, format!("{LIST}?q={}", key.id));
     ben.get(&place).await.assert_status(200).assert_see("ci");
+    let audit = "/orgs/acme/settings/audit";
+    let olive = app.sign_in("olive").await;
+    let place = format!("{audit}?q={}", key.id);
+    olive.get(&format!("{audit}?q={}", key.secret)).await.assert_goes_to(&place);
+    olive.get(&place).await.assert_status(200).assert_see("ci");
 }
 
 #[actix_web::test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::audit_words::{ACTIONS, action_words, credential_words, via_words};
-use super::{SignedIn, draw, time};
+use super::{SignedIn, draw, see_other, time};
 use crate::actions::AppError;
 use crate::actions::people::{self as deeds, AuditFilter, AuditFormat, AuditPage as Found, ChainState};
 use crate::domain::audit::AuditEntry;
@@ -90,6 +90,10 @@ pub async fn show(
     });
     let ((found, actors, chain, now), account) = look.await?;
     let url = format!("/orgs/{slug}/settings/audit");
+    if let Some(id) = state.rules.format.find_key(&query.q) {
+        // A whole key was pasted into the search: it must not stand in the page, its links or the history.
+        return Ok(see_other(me.htmx, &query.address(&url, |query| query.q = id.to_string())));
+    }
     let export = |format: &str| {
         query.address(&format!("{url}/export"), |query| {
             format.clone_into(&mut query.format);

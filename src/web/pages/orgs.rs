@@ -8,6 +8,8 @@ use super::keys::list_url;
 use super::{SignedIn, draw, go, mendable, see_other};
 use crate::actions::people as deeds;
 use crate::actions::{AppError, random};
+use crate::domain::org::Role;
+use crate::domain::policy;
 use crate::web::views::orgs::{OrgRow, OrgsPage};
 use crate::web::views::{Errors, Flash, Nav};
 use crate::web::{Form, State};
@@ -81,10 +83,12 @@ async fn draw_list(
         members: if view.members == 1 { "1 member".to_owned() } else { format!("{} members", view.members) },
         is_current: active.as_ref() == Some(&view.org.slug),
     };
+    let owned = orgs.iter().filter(|view| view.role == Role::Owner).count();
+    let owned = u32::try_from(owned).unwrap_or(u32::MAX);
     let page = OrgsPage {
         chrome: me.chrome(state, &account, None, Nav::Orgs)?,
         rows: orgs.iter().map(row).collect(),
-        may_create: true,
+        may_create: policy::may_create_organization(owned).is_ok(),
         organization: form.organization,
         nonce: if form.nonce.is_empty() { random::nonce()? } else { form.nonce },
         errors,

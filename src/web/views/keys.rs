@@ -175,14 +175,6 @@ pub struct NewKeyPage {
     pub errors: Errors,
 }
 
-impl NewKeyPage {
-    /// The hint of the expiry that is chosen.
-    #[must_use]
-    pub fn custom_expiry(&self) -> bool {
-        self.expires.iter().any(|choice| choice.selected && choice.value == "custom")
-    }
-}
-
 /// The answer to the POST that made or rotated a key: the only place where a secret is ever shown. Not `Debug`, on purpose.
 #[derive(Template)]
 #[template(path = "keys/reveal.html", blocks = ["panel"])]

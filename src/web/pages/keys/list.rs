@@ -57,12 +57,12 @@ pub async fn show(
     query: Query<ListQuery>,
 ) -> Result<HttpResponse, AppError> {
     let (slug, query) = (slug.into_inner(), query.0);
+    let asked = query.clone();
+    let (found, account) = me.look(&state, &slug, move |scope| find(scope, &asked)).await?;
     if let Some(id) = state.rules.format.find_key(&query.q) {
         // A whole key was pasted into the search: it must not stand in the page, its links or the history.
         return Ok(see_other(me.htmx, &address(&slug, &query, &[("q", id.as_str()), ("page", "")])));
     }
-    let asked = query.clone();
-    let (found, account) = me.look(&state, &slug, move |scope| find(scope, &asked)).await?;
     if found.list.keys.is_empty() && found.list.total > 0 {
         let last = (found.list.total + PAGE_SIZE - 1) / PAGE_SIZE;
         return Ok(see_other(me.htmx, &address(&slug, &query, &[("page", &last.to_string())])));

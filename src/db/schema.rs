@@ -21,6 +21,7 @@ diesel::table! {
         environment -> Text, role_max -> Text, created_at -> BigInt, expires_at -> Nullable<BigInt>, paused_at -> Nullable<BigInt>,
         revoked_at -> Nullable<BigInt>, revoked_by -> Nullable<Text>, revoke_reason -> Text,
         last_used_at -> Nullable<BigInt>, last_used_address -> Text, last_used_client -> Text,
+        url_allowed -> BigInt,
     }
 }
 diesel::table! {

@@ -24,6 +24,8 @@ pub struct ApiKey {
     pub note: String,
     /// `live`, `test`, or whatever the operator named.
     pub environment: String,
+    /// Whether it may travel in a URL, where the operator allows that for an endpoint (ruling 12).
+    pub url_allowed: bool,
     /// The most that it may do, whoever owns it; nothing means as much as its owner.
     pub role_max: Option<Role>,
     /// When it was made.

@@ -4,6 +4,7 @@
 
 pub mod audit;
 pub mod ids;
+pub mod in_url;
 pub mod key;
 pub mod names;
 pub mod org;

@@ -17,6 +17,8 @@ pub struct Rules {
     pub on_downgrade: OnDowngrade,
     /// Whether a key may create, rotate and revoke keys (ruling 13).
     pub keys_may_manage_keys: bool,
+    /// The upstream's paths under which a key may come in the URL; empty means nowhere (ruling 12).
+    pub url_endpoints: Vec<String>,
     /// How long a key lives when its maker says nothing; nothing means for ever.
     pub default_expiry: Option<Span>,
     /// How long a key may live at most.

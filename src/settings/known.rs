@@ -59,7 +59,11 @@ pub const SETTINGS: &[Known] = &[
         "false",
         "Whether a key may create, rotate and revoke keys, within its owner's right",
     ),
-    plain("keys.query_parameter_endpoints", "none", "Paths under which a key may come as `?token=` or `?api_key=`"),
+    plain(
+        "keys.query_parameter_endpoints",
+        "none",
+        "Paths of your API under which a key may come as `?token=` or `?api_key=`, such as `/hooks` or `/hooks/*`; only a key made for it",
+    ),
     plain("keys.default_expiry", "never", "Lifetime offered for a new key: `90d`, `1y`, `never`"),
     plain("keys.max_expiry", "never", "Longest lifetime of a new key"),
     plain("sign_up.open", "false", "Whether strangers may sign up with an organization of their own"),

@@ -10,6 +10,7 @@ use super::{
     Brand, DatabaseUrl, FirstOwner, Hidden, Keys, LogFormat, PublicUrl, SecurityTxt, SessionKey, Settings,
     SettingsError, Smtp, SmtpTls, Sources,
 };
+use crate::domain::in_url;
 use crate::domain::names;
 use crate::domain::org::{OnDowngrade, Plan};
 use crate::domain::time::{Span, Timestamp, parse_duration};
@@ -223,8 +224,8 @@ fn read_environments(r: &mut Reader) -> Vec<String> {
 fn read_endpoints(r: &mut Reader) -> Vec<String> {
     let endpoints = r.list("keys.query_parameter_endpoints").unwrap_or_default();
     for path in &endpoints {
-        if !path.starts_with('/') || path.contains(['?', '#', ' ']) {
-            r.refuse("keys.query_parameter_endpoints", &format!("“{path}” must be a path like /hooks/in"));
+        if !in_url::is_endpoint(path) {
+            r.refuse("keys.query_parameter_endpoints", &format!("“{path}” must be a path like /hooks/in or /hooks/*"));
         }
     }
     endpoints

@@ -98,7 +98,7 @@ pub struct Keys {
     pub separator: String,
     /// Whether a key may create, rotate and revoke keys.
     pub keys_may_manage_keys: bool,
-    /// Paths under which a key may travel in the URL.
+    /// Paths of the upstream under which a key may travel in the URL.
     pub query_parameter_endpoints: Vec<String>,
     /// Lifetime offered for a new key; nothing means for ever.
     pub default_expiry: Option<Span>,
@@ -267,6 +267,7 @@ impl Settings {
             default_plan: self.default_plan.clone(),
             on_downgrade: self.on_downgrade,
             keys_may_manage_keys: self.keys.keys_may_manage_keys,
+            url_endpoints: self.keys.query_parameter_endpoints.clone(),
             default_expiry: self.keys.default_expiry,
             max_expiry: self.keys.max_expiry,
             sign_up_open: self.sign_up_open,
@@ -299,10 +300,6 @@ impl Settings {
         let not_yet = [
             (self.smtp.is_some(), "[smtp] is understood, but this version sends no e-mail yet."),
             (self.metrics_listen.is_some(), "metrics_listen is understood, but this version serves no metrics yet."),
-            (
-                !self.keys.query_parameter_endpoints.is_empty(),
-                "keys.query_parameter_endpoints is understood, but this version takes keys from headers only.",
-            ),
             (
                 self.plans.iter().any(|plan| plan.requests_per_minute.is_some()),
                 "requests_per_minute is understood, but this version does not limit requests yet.",

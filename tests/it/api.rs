@@ -252,7 +252,7 @@ async fn a_key_is_created_listed_edited_rotated_and_revoked() {
     let created = script.post("/v1/keys", &body).await.assert_status(201).json();
     let (id, secret) = (text(&created, "/id").to_owned(), text(&created, "/secret").to_owned());
     let mut expected = json!({
-        "id": id, "name": "deploy", "note": "from CI", "preview": format!("kr_{}••••••••", &id[..5]),
+        "id": id, "name": "deploy", "note": "from CI", "url_allowed": false, "preview": format!("kr_{}••••••••", &id[..5]),
         "environment": "live", "profile": {"id": "prof_acme", "name": "Default"},
         "created_at": created["created_at"], "created_by": {"id": "usr_ben", "name": "Ben"},
         "last_used_at": null, "expires_at": "2099-01-01T00:00:00Z", "status": "active", "rotation": null,

@@ -28,6 +28,8 @@ pub struct NewKey {
     pub expires: Option<String>,
     /// What uses it.
     pub note: String,
+    /// Whether it may travel in a URL (ruling 12).
+    pub url_allowed: bool,
 }
 
 /// Makes a repeated request harmless.
@@ -56,6 +58,7 @@ pub struct GoodKey {
     environment: String,
     note: String,
     expires_at: Option<Timestamp>,
+    url_allowed: bool,
 }
 
 pub(super) fn name_taken(name: &str) -> String {
@@ -79,9 +82,13 @@ pub fn read_new_key(new: &NewKey, rules: &Rules, now: Timestamp) -> Result<GoodK
         errors.push(("environment", format!("Choose {}.", known.join(" or "))));
     }
     let expires_at = read_expiry(new.expires.as_deref(), rules, now).map_err(|text| errors.push(("expires", text)));
+    if new.url_allowed && rules.url_endpoints.is_empty() {
+        errors.push(("url_allowed", "Keys are not taken from URLs here.".to_owned()));
+    }
     match (name, note, expires_at) {
         (Ok(name), Ok(note), Ok(expires_at)) if errors.is_empty() => {
-            Ok(GoodKey { name: name.as_str().to_owned(), environment: environment.to_owned(), note, expires_at })
+            let (name, environment) = (name.as_str().to_owned(), environment.to_owned());
+            Ok(GoodKey { name, environment, note, expires_at, url_allowed: new.url_allowed })
         }
         _ => Err(errors),
     }
@@ -146,7 +153,7 @@ pub fn create_key(scope: &mut OrgScope<'_>, new: &NewKey, once: Option<&Once>) -
         serde_json::Value::Null,
         json!({
             "name": key.name, "environment": key.environment, "profile": profile.name,
-            "expires_at": key.expires_at, "note": key.note,
+            "expires_at": key.expires_at, "note": key.note, "url_allowed": key.url_allowed,
         }),
     )?;
     Ok(Created::New(Box::new(view_key(scope, key)?), plain))
@@ -191,6 +198,7 @@ fn make_key(scope: &mut OrgScope<'_>, good: GoodKey, profile: ProfileId) -> Resu
         name: good.name,
         note: good.note,
         environment: good.environment,
+        url_allowed: good.url_allowed,
         role_max: None,
         created_at: scope.now,
         expires_at: good.expires_at,

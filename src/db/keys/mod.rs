@@ -35,6 +35,7 @@ pub(super) struct KeyRow {
     last_used_at: Option<i64>,
     last_used_address: String,
     last_used_client: String,
+    url_allowed: i64,
 }
 
 #[derive(Queryable)]
@@ -77,6 +78,7 @@ impl KeyRow {
             name: self.name,
             note: self.note,
             environment: self.environment,
+            url_allowed: self.url_allowed != 0,
             // The table's CHECK lets in nothing else than a role or nothing.
             role_max: self.role_max.parse().ok(),
             created_at: Timestamp::from_micros(self.created_at),
@@ -136,6 +138,7 @@ pub fn insert_key(conn: &mut Conn, key: &ApiKey) -> DbResult<()> {
             api_keys::name.eq(&key.name),
             api_keys::note.eq(&key.note),
             api_keys::environment.eq(&key.environment),
+            api_keys::url_allowed.eq(i64::from(key.url_allowed)),
             api_keys::created_at.eq(key.created_at.as_micros()),
             api_keys::expires_at.eq(key.expires_at.map(Timestamp::as_micros)),
         ))

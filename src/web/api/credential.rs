@@ -4,9 +4,10 @@ use std::future::Future;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderValue};
 use actix_web::{FromRequest, HttpRequest, web};
 
+use super::presented::{self, Presented};
 use crate::actions::{AppError, Origin, Who};
 use crate::domain::verdict::Verdict;
 use crate::gate::{self, CheckedKey};
@@ -41,26 +42,15 @@ pub enum Caller {
     Service(gate::ServiceToken),
 }
 
-/// The text of the credential, or why there is none. Never printed.
-struct Presented(String);
-
-fn presented(headers: &HeaderMap) -> Result<Presented, AppError> {
-    let all: Vec<_> = headers.get_all("authorization").map(|value| (true, value)).collect();
-    let keys: Vec<_> = headers.get_all("x-api-key").map(|value| (false, value)).collect();
-    let mut found = all.into_iter().chain(keys);
-    let Some((is_bearer, value)) = found.next() else { return Err(AppError::SignIn) };
-    if found.next().is_some() {
-        return Err(AppError::BadRequest("Send one credential, once: Authorization or X-Api-Key.".to_owned()));
-    }
-    let text = value.to_str().map_err(|_| AppError::SignIn)?;
-    if !is_bearer {
-        return Ok(Presented(text.to_owned()));
-    }
-    match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            Ok(Presented(token.trim_matches(' ').to_owned()))
+/// The one credential of a request's headers.
+fn presented(headers: &HeaderMap) -> Result<String, AppError> {
+    let values = |name: &str| headers.get_all(name).map(HeaderValue::as_bytes);
+    match presented::in_headers(values("authorization"), values("x-api-key")) {
+        Presented::One(token) => Ok(token.into_owned()),
+        Presented::Nothing | Presented::Malformed => Err(AppError::SignIn),
+        Presented::Several => {
+            Err(AppError::BadRequest("Send one credential, once: Authorization or X-Api-Key.".to_owned()))
         }
-        _ => Err(AppError::SignIn),
     }
 }
 
@@ -76,7 +66,7 @@ async fn identify(req: HttpRequest) -> Result<Caller, AppError> {
     if is_in_query(&req) {
         return Err(AppError::BadRequest("Send the credential in a header, not in the address.".to_owned()));
     }
-    let Presented(token) = presented(req.headers())?;
+    let token = presented(req.headers())?;
     let noted = origin.clone();
     state
         .run(origin, move |conn, ctx| {

@@ -38,6 +38,8 @@ pub struct KeyObject {
     /// `active`, `rotating`, `expired`, `revoked` or `paused`.
     #[schema(example = "active")]
     status: &'static str,
+    /// Whether it may travel in a URL, where the operator allows that for an endpoint.
+    url_allowed: bool,
     /// While two secrets work.
     rotation: Option<RotationObject>,
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -74,6 +76,7 @@ impl KeyObject {
             last_used_at: view.key.last_use.map(|used| used.at),
             expires_at: view.key.expires_at,
             status: view.status.as_str(),
+            url_allowed: view.key.url_allowed,
             rotation,
             revoked_at: view.key.revoked.as_ref().map(|revoked| revoked.at),
             revoke_reason: view.key.revoked.map(|revoked| revoked.reason).filter(|reason| !reason.is_empty()),
@@ -180,6 +183,8 @@ pub struct CreateBody {
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
     note: Option<String>,
+    /// Whether it may travel in a URL; only where the operator allows that for an endpoint.
+    url_allowed: Option<bool>,
 }
 
 /// Reads `Idempotency-Key: "…"`: a structured-field string of 1 to 255 printable characters; quotes may be left out.
@@ -225,6 +230,7 @@ pub async fn create_key(
         environment: body.environment,
         expires: body.expires_at.map(|at| at.to_string()),
         note: body.note.unwrap_or_default(),
+        url_allowed: body.url_allowed.unwrap_or_default(),
     };
     let (who, slug) = (caller.who(), caller.checked.org.slug);
     let create = state.run(caller.origin, move |conn, ctx| {

@@ -4,6 +4,7 @@ pub mod credential;
 pub mod keys;
 pub mod openapi;
 pub mod orgs;
+pub mod presented;
 pub mod whoami;
 
 use actix_web::HttpResponse;

@@ -42,6 +42,8 @@ pub struct KeyPage {
     pub last_used: Option<LastUsed>,
     /// Its note, or empty.
     pub note: String,
+    /// “Yes, at /hooks/*”; empty for a key that may not.
+    pub in_urls: String,
     /// Name and note as typed, where one may edit.
     pub edit: Option<EditForm>,
     /// While two secrets work.

@@ -167,6 +167,10 @@ pub struct NewKeyPage {
     pub expires_max: String,
     /// As typed.
     pub note: String,
+    /// Where a key may travel in a URL; empty: nowhere, and it is not asked for.
+    pub url_endpoints: String,
+    /// As ticked.
+    pub url_allowed: bool,
     /// No form is drawn, only this sentence: at the limit, nothing left this hour, or the plan has no keys.
     pub refused: Option<String>,
     /// The plan page beside `refused`.

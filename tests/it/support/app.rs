@@ -328,6 +328,7 @@ fn usual_rules() -> Rules {
         default_plan: "standard".into(),
         on_downgrade: OnDowngrade::Keep,
         keys_may_manage_keys: false,
+        url_endpoints: Vec::new(),
         default_expiry: None,
         max_expiry: None,
         sign_up_open: false,

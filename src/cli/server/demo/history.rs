@@ -225,6 +225,7 @@ impl Stage<'_> {
                 profile: profile.map(|profile| profile.id.to_string()),
                 expires: Some(key.expires.to_owned()),
                 note: key.note.to_owned(),
+                url_allowed: false,
             };
             create_key(scope, &new, None)
         })?;

@@ -26,6 +26,7 @@ pub struct CreateForm {
     expires: String,
     expires_on: String,
     note: String,
+    url_allowed: String,
 }
 
 struct Found {
@@ -81,6 +82,7 @@ pub async fn create(
         profile: Some(form.profile.clone()),
         expires: Some(expires.clone()),
         note: form.note.clone(),
+        url_allowed: !form.url_allowed.is_empty(),
     };
     let once = once_by(&form.nonce, format!("create in {slug} by {}", me.sign_in.user));
     let done = me.act(&state, &slug, move |scope| deeds::create_key(scope, &new, once.as_ref())).await;
@@ -162,6 +164,8 @@ async fn draw_form(
         expires_min: found.now.plus(Span::days(1)).iso_day(),
         expires_max: rules.max_expiry.map(|max| found.now.plus(max).iso_day()).unwrap_or_default(),
         note: form.note,
+        url_endpoints: rules.url_endpoints.join(", "),
+        url_allowed: !form.url_allowed.is_empty(),
         plans_url: refused.is_some().then(|| format!("/orgs/{slug}/settings/plan")),
         refused,
         errors,

@@ -117,6 +117,7 @@ async fn draw_key(
             client: used.client.clone(),
         }),
         note: key.note.clone(),
+        in_urls: in_urls(key.url_allowed, &state.rules.url_endpoints),
         edit: view.may_edit.then(|| EditForm {
             name: typed.as_ref().and_then(|typed| typed.name.clone()).unwrap_or_else(|| key.name.clone()),
             note: typed.as_ref().and_then(|typed| typed.note.clone()).unwrap_or_else(|| key.note.clone()),
@@ -137,6 +138,14 @@ fn acts_as(found: &Found) -> String {
     match found.owner_role {
         Some(role) => format!("Acts as {name} ({role})"),
         None => format!("{name} is no longer a member, so it is refused"),
+    }
+}
+
+fn in_urls(allowed: bool, endpoints: &[String]) -> String {
+    match (allowed, endpoints.is_empty()) {
+        (false, _) => String::new(),
+        (true, true) => "Yes, but no endpoint takes keys from URLs now".to_owned(),
+        (true, false) => format!("Yes, at {}", endpoints.join(", ")),
     }
 }
 

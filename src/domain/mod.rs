@@ -6,6 +6,7 @@ pub mod audit;
 pub mod ids;
 pub mod in_url;
 pub mod key;
+pub mod limit;
 pub mod names;
 pub mod org;
 pub mod policy;

@@ -1,5 +1,7 @@
 //! Checking a key: from the text that a client sent to a verdict. Everything that lets a key in passes here.
 
+pub mod limit;
+
 use crate::clock::Clock;
 use crate::db::{self, Conn, DbResult};
 use crate::domain::ids::SecretId;

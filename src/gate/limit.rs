@@ -1,0 +1,170 @@
+//! Limits of requests a minute: of an organization by its plan, and of a single key. Both must agree before a request
+//! is let in, and one that is refused takes nothing from either.
+
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+
+use crate::domain::limit::Rate;
+
+pub use crate::domain::limit::Taken;
+
+/// What is left of one quota: the `TAT` of [`crate::domain::limit`] in nanoseconds. Eight bytes, no lock.
+///
+/// It is exact under any number of threads, because all there is to know is this one number: a thread that lets a
+/// request in replaces the very number it had judged, or, when another was faster, judges anew. So the requests let in
+/// are those of some sequence, one after the other, each judged by the number that the former left. The order relative
+/// to other memory does not matter, because the number guards none.
+///
+/// Times must come from one clock that never goes back. One that stands still lets in what is left and no more; one
+/// that did go back would only refuse until it has caught up.
+#[derive(Debug, Default)]
+pub struct Bucket(AtomicI64);
+
+impl Bucket {
+    /// Lets one request in, and gives the `TAT` after it.
+    ///
+    /// # Errors
+    /// The `TAT` that refuses it.
+    fn take(&self, rate: Rate, now: i64) -> Result<i64, i64> {
+        let mut tat = self.0.load(Ordering::Relaxed);
+        loop {
+            let after = rate.after(tat, now).ok_or(tat)?;
+            match self.0.compare_exchange_weak(tat, after, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Ok(after),
+                Err(other) => tat = other,
+            }
+        }
+    }
+
+    /// As if the request that left `after` behind had not been let in.
+    fn give_back(&self, rate: Rate, after: i64) {
+        // Nothing to do where the bucket has been whole since.
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tat| rate.without(tat, after));
+    }
+
+    /// How a request would fare, without taking anything.
+    fn look(&self, rate: Rate, quota: u32, now: i64) -> Taken {
+        let tat = self.0.load(Ordering::Relaxed);
+        rate.taken(rate.after(tat, now).is_some(), tat, now, quota)
+    }
+}
+
+/// How a request fared against the limits that hold for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// The organization's, where its plan has one.
+    pub account: Option<Taken>,
+    /// The key's own, where its plan has one.
+    pub key: Option<Taken>,
+}
+
+impl Limits {
+    /// Whether both let it in.
+    #[must_use]
+    pub fn allowed(&self) -> bool {
+        [self.account, self.key].iter().flatten().all(|taken| taken.allowed)
+    }
+}
+
+/// Counts requests. Where several nodes run, each gives its share of a quota.
+#[derive(Debug)]
+pub struct Limiter {
+    nodes: AtomicU32,
+}
+
+impl Default for Limiter {
+    fn default() -> Self {
+        Self { nodes: AtomicU32::new(1) }
+    }
+}
+
+impl Limiter {
+    /// How many nodes are alive, this one included.
+    pub fn set_nodes(&self, nodes: u32) {
+        self.nodes.store(nodes.max(1), Ordering::Relaxed);
+    }
+
+    /// Takes one request from both limits, or from neither. `now_micros` is that of a clock that never goes back.
+    pub async fn take(
+        &self,
+        _org: &str,
+        account: &Bucket,
+        quota: Option<u32>,
+        key: &Bucket,
+        key_quota: Option<u32>,
+        now_micros: i64,
+    ) -> Limits {
+        let (account, key) = (self.limit(account, quota), self.limit(key, key_quota));
+        take_both(account, key, now_micros.saturating_mul(1000))
+    }
+
+    /// How a request would fare, without taking anything.
+    #[must_use]
+    pub fn look(
+        &self,
+        _org: &str,
+        account: &Bucket,
+        quota: Option<u32>,
+        key: &Bucket,
+        key_quota: Option<u32>,
+        now_micros: i64,
+    ) -> Limits {
+        let now = now_micros.saturating_mul(1000);
+        let look = |bucket, quota| self.limit(bucket, quota).map(|limit| limit.look(now));
+        Limits { account: look(account, quota), key: look(key, key_quota) }
+    }
+
+    fn limit<'b>(&self, bucket: &'b Bucket, quota: Option<u32>) -> Option<Limit<'b>> {
+        let nodes = self.nodes.load(Ordering::Relaxed);
+        quota.map(|quota| Limit { bucket, quota, nodes, rate: Rate::share(quota, nodes) })
+    }
+}
+
+/// One limit with what counts it here.
+#[derive(Clone, Copy)]
+struct Limit<'b> {
+    bucket: &'b Bucket,
+    quota: u32,
+    nodes: u32,
+    rate: Rate,
+}
+
+impl Limit<'_> {
+    fn look(self, now: i64) -> Taken {
+        self.of_all_nodes(self.bucket.look(self.rate, self.quota, now))
+    }
+
+    fn taken(self, outcome: Result<i64, i64>, now: i64) -> Taken {
+        let (Ok(tat) | Err(tat)) = outcome;
+        self.of_all_nodes(self.rate.taken(outcome.is_ok(), tat, now, self.quota))
+    }
+
+    /// What is left is estimated: as if the other nodes had spent as much of theirs.
+    fn of_all_nodes(self, taken: Taken) -> Taken {
+        Taken { remaining: taken.remaining.saturating_mul(self.nodes).min(self.quota), ..taken }
+    }
+}
+
+fn take_both(account: Option<Limit<'_>>, key: Option<Limit<'_>>, now: i64) -> Limits {
+    let (Some(account), Some(key)) = (account, key) else {
+        let alone = |limit: Option<Limit<'_>>| limit.map(|limit| limit.taken(limit.bucket.take(limit.rate, now), now));
+        return Limits { account: alone(account), key: alone(key) };
+    };
+    // A look first: then something has to be given back only where two requests race for the last one.
+    let of_key = key.look(now);
+    if !of_key.allowed {
+        return Limits { account: Some(account.look(now)), key: Some(of_key) };
+    }
+    let of_account = account.bucket.take(account.rate, now);
+    let Ok(after) = of_account else {
+        return Limits { account: Some(account.taken(of_account, now)), key: Some(of_key) };
+    };
+    let of_key = key.bucket.take(key.rate, now);
+    if of_key.is_err() {
+        account.bucket.give_back(account.rate, after);
+        return Limits { account: Some(account.look(now)), key: Some(key.taken(of_key, now)) };
+    }
+    Limits { account: Some(account.taken(of_account, now)), key: Some(key.taken(of_key, now)) }
+}
+
+#[cfg(test)]
+mod tests;

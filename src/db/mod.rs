@@ -2,7 +2,9 @@
 //! (`insert_`, `find_`, `list_`, `count_`, `mark_`) and decide nothing.
 
 pub mod audit;
+mod batch;
 mod conn;
+pub mod events;
 pub mod invariants;
 pub mod keys;
 pub mod links;
@@ -12,6 +14,7 @@ mod schema;
 pub mod sessions;
 pub mod throttles;
 pub mod tokens;
+pub mod usage;
 pub mod users;
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};

@@ -65,7 +65,39 @@ diesel::table! {
         revoked_at -> Nullable<BigInt>,
     }
 }
+diesel::table! {
+    usage_minutes (key_id, at, secret, outcome) {
+        org_id -> Text, key_id -> Text, secret -> BigInt, at -> BigInt, outcome -> Text, count -> BigInt,
+    }
+}
+diesel::table! {
+    usage_hours (key_id, at, secret, outcome) {
+        org_id -> Text, key_id -> Text, secret -> BigInt, at -> BigInt, outcome -> Text, count -> BigInt,
+    }
+}
+diesel::table! {
+    usage_backlog (seq) { seq -> BigInt, entries -> Text, }
+}
+diesel::table! {
+    event_counter (id) { id -> BigInt, seq -> BigInt, }
+}
+diesel::table! {
+    events (seq) {
+        seq -> BigInt, at -> BigInt, org_id -> Text, key_id -> Text, secret -> BigInt, method -> Text, path -> Text,
+        outcome -> Text, status -> Nullable<BigInt>, duration_ms -> Nullable<BigInt>, address -> Text, client -> Text,
+        request_id -> Text, weight -> BigInt, reported_seq -> Nullable<BigInt>,
+    }
+}
 
 diesel::joinable!(memberships -> users (user_id));
 diesel::joinable!(memberships -> orgs (org_id));
-diesel::allow_tables_to_appear_in_same_query!(orgs, users, memberships, profiles, api_keys, key_secrets, sessions,);
+diesel::allow_tables_to_appear_in_same_query!(
+    orgs,
+    users,
+    memberships,
+    profiles,
+    api_keys,
+    key_secrets,
+    sessions,
+    events,
+);

@@ -27,6 +27,12 @@ impl Timestamp {
         self.0
     }
 
+    /// The same by reference, for values that are bound to a statement.
+    #[must_use]
+    pub const fn as_micros_ref(&self) -> &i64 {
+        &self.0
+    }
+
     /// The instant `span` later, ending at the largest one there is.
     #[must_use]
     pub const fn plus(self, span: Span) -> Self {
@@ -43,6 +49,12 @@ impl Timestamp {
     #[must_use]
     pub fn since(self, earlier: Self) -> Span {
         Span(self.0.saturating_sub(earlier.0).max(0))
+    }
+
+    /// The start of the minute, hour or whatever `step` long it lies in, counted from the epoch.
+    #[must_use]
+    pub const fn floor(self, step: Span) -> Self {
+        if step.0 == 0 { self } else { Self(self.0.saturating_sub(self.0.rem_euclid(step.0))) }
     }
 
     /// Parses RFC 3339 (`2026-11-21T14:00:00Z`) or a plain date, which means its last moment in UTC.
@@ -228,6 +240,15 @@ mod tests {
         assert_eq!(Timestamp::parse(&at.to_string()), Ok(at));
         assert_eq!(Timestamp::parse("2027-02-19").map(|t| t.human()), Ok("19 Feb 2027 23:59 UTC".to_owned()));
         assert!(Timestamp::parse("tomorrow").is_err());
+    }
+
+    #[test]
+    fn an_instant_lies_in_the_minute_and_hour_that_began_last() {
+        let at = Timestamp::parse("2026-11-21T14:05:59.999999Z").unwrap();
+        assert_eq!(at.floor(Span::minutes(1)).to_string(), "2026-11-21T14:05:00Z");
+        assert_eq!(at.floor(Span::hours(1)).to_string(), "2026-11-21T14:00:00Z");
+        assert_eq!(Timestamp::from_micros(-1).floor(Span::hours(1)).to_string(), "1969-12-31T23:00:00Z");
+        assert_eq!(at.floor(Span::ZERO), at);
     }
 
     #[test]

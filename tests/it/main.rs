@@ -13,6 +13,7 @@ mod browser;
 mod cli_admin;
 mod cli_server;
 mod escalation;
+mod events;
 mod fault;
 mod harness;
 mod key_life;

@@ -1,0 +1,328 @@
+//! One row per checked request, or per several when there were too many: then the row says how many it stands for.
+
+use diesel::prelude::*;
+use diesel::query_builder::AstPass;
+use diesel::sql_types::{BigInt, Nullable, Text};
+
+use super::batch::{Row, execute_many};
+use super::conn::MultiBackend;
+use super::schema::{api_keys, event_counter, events};
+use super::usage::{Count, Step, add_counts};
+use super::{Conn, DbResult};
+use crate::domain::ids::{KeyId, OrgId, UserId};
+use crate::domain::time::Timestamp;
+
+/// A checked request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Its place in the order in which events became visible; given when it is stored.
+    pub seq: i64,
+    /// When the check was made.
+    pub at: Timestamp,
+    /// The key's organization.
+    pub org: OrgId,
+    /// The key.
+    pub key: KeyId,
+    /// Which of its secrets: `SecretHash::tag`.
+    pub secret: i64,
+    /// The request's method.
+    pub method: String,
+    /// The request's path, without a query.
+    pub path: String,
+    /// The verdict's code.
+    pub outcome: String,
+    /// What a refused request was answered with; what the upstream reported of one that was let in.
+    pub status: Option<i64>,
+    /// How long the upstream took, where it reported.
+    pub duration_ms: Option<i64>,
+    /// Where the request came from.
+    pub address: String,
+    /// What the client calls itself.
+    pub client: String,
+    /// The request's id.
+    pub request_id: String,
+    /// How many checks of the organization this row stands for; more than 1 where not every one was stored.
+    pub weight: i64,
+    /// The place at which the upstream's report became visible.
+    pub reported_seq: Option<i64>,
+}
+
+/// Which status codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusFilter {
+    /// Exactly this one.
+    Exactly(i64),
+    /// All that begin with this digit: 4 for 400 to 499.
+    Class(i64),
+}
+
+/// Which events.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Only of this key.
+    pub key: Option<KeyId>,
+    /// Only of keys that act as this person.
+    pub owner: Option<UserId>,
+    /// Only with these status codes.
+    pub status: Option<StatusFilter>,
+    /// Only from here on.
+    pub since: Option<Timestamp>,
+}
+
+/// A line of a stream: an event, or an event again now that its outcome was reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Its place in the stream.
+    pub number: i64,
+    /// Whether this is the report.
+    pub is_report: bool,
+    /// The event as it is now.
+    pub event: Event,
+}
+
+/// What an upstream says of a request that was let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The request's id, as the gate gave it.
+    pub request_id: String,
+    /// What it was answered with.
+    pub status: i64,
+    /// How long that took.
+    pub duration_ms: Option<i64>,
+}
+
+impl Row for Event {
+    fn bind<'b>(&'b self, pass: &mut AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+        pass.push_bind_param::<BigInt, i64>(&self.seq)?;
+        pass.push_sql(", ");
+        pass.push_bind_param::<BigInt, i64>(self.at.as_micros_ref())?;
+        for text in [self.org.as_str(), self.key.as_str()] {
+            pass.push_sql(", ");
+            pass.push_bind_param::<Text, str>(text)?;
+        }
+        pass.push_sql(", ");
+        pass.push_bind_param::<BigInt, i64>(&self.secret)?;
+        for text in [&self.method, &self.path, &self.outcome] {
+            pass.push_sql(", ");
+            pass.push_bind_param::<Text, str>(text)?;
+        }
+        pass.push_sql(", ");
+        pass.push_bind_param::<Nullable<BigInt>, Option<i64>>(&self.status)?;
+        for text in [&self.address, &self.client, &self.request_id] {
+            pass.push_sql(", ");
+            pass.push_bind_param::<Text, str>(text)?;
+        }
+        pass.push_sql(", ");
+        pass.push_bind_param::<BigInt, i64>(&self.weight)
+    }
+}
+
+const INTO_EVENTS: &str = "INSERT INTO events (seq, at, org_id, key_id, secret, method, path, outcome, status, address, \
+                           client, request_id, weight) VALUES";
+
+/// Takes `count` numbers in a row and holds the counter until the transaction ends, so that numbers become visible in
+/// their order. Take them before anything else is locked. Returns the number before the first.
+pub fn take_numbers(conn: &mut Conn, count: i64) -> DbResult<i64> {
+    diesel::update(event_counter::table.find(1))
+        .set(event_counter::seq.eq(event_counter::seq + count))
+        .execute(conn)?;
+    Ok(last_number(conn)? - count)
+}
+
+/// The number of the last line that can be seen, as the start of a stream.
+pub fn last_number(conn: &mut Conn) -> DbResult<i64> {
+    event_counter::table.find(1).select(event_counter::seq).first(conn)
+}
+
+/// Stores events under the numbers after `before`, in their order.
+pub fn insert_events(conn: &mut Conn, events: &mut [Event], before: i64) -> DbResult<()> {
+    for (event, seq) in events.iter_mut().zip(before + 1..) {
+        event.seq = seq;
+    }
+    execute_many(conn, INTO_EVENTS, events, "").map(|_| ())
+}
+
+#[derive(Queryable)]
+struct Stored {
+    seq: i64,
+    at: i64,
+    org_id: String,
+    key_id: String,
+    secret: i64,
+    method: String,
+    path: String,
+    outcome: String,
+    status: Option<i64>,
+    duration_ms: Option<i64>,
+    address: String,
+    client: String,
+    request_id: String,
+    weight: i64,
+    reported_seq: Option<i64>,
+}
+
+impl From<Stored> for Event {
+    fn from(row: Stored) -> Self {
+        Self {
+            seq: row.seq,
+            at: Timestamp::from_micros(row.at),
+            org: OrgId(row.org_id),
+            key: KeyId(row.key_id),
+            secret: row.secret,
+            method: row.method,
+            path: row.path,
+            outcome: row.outcome,
+            status: row.status,
+            duration_ms: row.duration_ms,
+            address: row.address,
+            client: row.client,
+            request_id: row.request_id,
+            weight: row.weight,
+            reported_seq: row.reported_seq,
+        }
+    }
+}
+
+fn filtered<'a>(org: &'a OrgId, filter: &'a EventFilter) -> events::BoxedQuery<'a, super::conn::MultiBackend> {
+    let mut query = events::table.filter(events::org_id.eq(org.as_str())).into_boxed();
+    if let Some(key) = &filter.key {
+        query = query.filter(events::key_id.eq(key.as_str()));
+    }
+    if let Some(owner) = &filter.owner {
+        let keys = api_keys::table
+            .filter(api_keys::org_id.eq(org.as_str()))
+            .filter(api_keys::owner_id.eq(owner.as_str()))
+            .select(api_keys::id);
+        query = query.filter(events::key_id.eq_any(keys));
+    }
+    let range = match filter.status {
+        None => None,
+        Some(StatusFilter::Exactly(status)) => Some((status, status)),
+        Some(StatusFilter::Class(digit)) => Some((digit * 100, digit * 100 + 99)),
+    };
+    if let Some((first, last)) = range {
+        query = query.filter(events::status.ge(first)).filter(events::status.le(last));
+    }
+    if let Some(since) = filter.since {
+        query = query.filter(events::at.ge(since.as_micros()));
+    }
+    query
+}
+
+/// Events before a number, the newest first, `limit` at most.
+pub fn list_events(
+    conn: &mut Conn,
+    org: &OrgId,
+    filter: &EventFilter,
+    before: Option<i64>,
+    limit: i64,
+) -> DbResult<Vec<Event>> {
+    let mut query = filtered(org, filter);
+    if let Some(before) = before {
+        query = query.filter(events::seq.lt(before));
+    }
+    let rows: Vec<Stored> = query.order(events::seq.desc()).limit(limit).load(conn)?;
+    Ok(rows.into_iter().map(Event::from).collect())
+}
+
+/// The lines of a stream after a number, in order, `limit` at most: events, and events again whose outcome was reported.
+/// Whoever goes on after the last line's number misses none and sees none twice.
+pub fn list_lines_after(
+    conn: &mut Conn,
+    org: &OrgId,
+    filter: &EventFilter,
+    after: i64,
+    limit: i64,
+) -> DbResult<Vec<Line>> {
+    let new: Vec<Stored> =
+        filtered(org, filter).filter(events::seq.gt(after)).order(events::seq).limit(limit).load(conn)?;
+    let reported: Vec<Stored> = filtered(org, filter)
+        .filter(events::reported_seq.gt(after))
+        .order(events::reported_seq)
+        .limit(limit)
+        .load(conn)?;
+    let new = new.into_iter().map(|row| Line { number: row.seq, is_report: false, event: row.into() });
+    let reported = reported.into_iter().map(|row| {
+        let number = row.reported_seq.unwrap_or_default();
+        Line { number, is_report: true, event: row.into() }
+    });
+    let mut lines: Vec<Line> = new.chain(reported).collect();
+    lines.sort_by_key(|line| line.number);
+    lines.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(lines)
+}
+
+/// What is set on the row of this number.
+struct Outcome {
+    seq: i64,
+    status: i64,
+    duration_ms: Option<i64>,
+    reported_seq: i64,
+}
+
+impl Row for Outcome {
+    fn bind<'b>(&'b self, pass: &mut AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+        pass.push_bind_param::<BigInt, i64>(&self.seq)?;
+        pass.push_sql(", ");
+        pass.push_bind_param::<BigInt, i64>(&self.status)?;
+        pass.push_sql(", ");
+        pass.push_bind_param::<Nullable<BigInt>, Option<i64>>(&self.duration_ms)?;
+        pass.push_sql(", ");
+        pass.push_bind_param::<BigInt, i64>(&self.reported_seq)
+    }
+}
+
+const SET_OUTCOMES: &str = "UPDATE events SET status = v.column2, duration_ms = v.column3, reported_seq = v.column4 \
+                            FROM (VALUES";
+
+/// Notes what upstreams report of requests that were let in, the first report of each, and counts it. Reports of requests
+/// that were not stored or are gone are passed over. Call it in a transaction. Returns how many were noted.
+pub fn report_outcomes(conn: &mut Conn, valid: &str, reports: &[Report]) -> DbResult<usize> {
+    let most = i64::try_from(reports.len()).unwrap_or(i64::MAX);
+    let mut number = take_numbers(conn, most)?;
+    let ids: Vec<&str> = reports.iter().map(|report| report.request_id.as_str()).collect();
+    let rows: Vec<Stored> = events::table
+        .filter(events::request_id.eq_any(ids))
+        .filter(events::outcome.eq(valid))
+        .filter(events::reported_seq.is_null())
+        .load(conn)?;
+    let mut by_id: std::collections::HashMap<&str, &Stored> =
+        rows.iter().map(|row| (row.request_id.as_str(), row)).collect();
+    let (mut outcomes, mut counts) = (Vec::new(), Vec::new());
+    for report in reports {
+        let Some(row) = by_id.remove(report.request_id.as_str()) else { continue };
+        number += 1;
+        let (status, duration_ms) = (report.status, report.duration_ms);
+        outcomes.push(Outcome { seq: row.seq, status, duration_ms, reported_seq: number });
+        counts.push(Count {
+            key: &row.key_id,
+            at: Timestamp::from_micros(row.at),
+            secret: row.secret,
+            outcome: status_class(status),
+            org: &row.org_id,
+            count: 1,
+        });
+    }
+    add_counts(conn, Step::Minute, &counts)?;
+    add_counts(conn, Step::Hour, &counts)?;
+    execute_many(conn, SET_OUTCOMES, &outcomes, ") AS v WHERE events.seq = v.column1 AND events.reported_seq IS NULL")
+}
+
+/// Under which outcome a reported status is counted.
+#[must_use]
+pub const fn status_class(status: i64) -> &'static str {
+    match status {
+        ..300 => "STATUS_2XX",
+        300..400 => "STATUS_3XX",
+        400..500 => "STATUS_4XX",
+        _ => "STATUS_5XX",
+    }
+}
+
+/// Clears away `limit` events at most from before a moment. Returns how many.
+pub fn delete_events(conn: &mut Conn, before: Timestamp, limit: i64) -> DbResult<usize> {
+    diesel::sql_query("DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 ORDER BY at LIMIT $2)")
+        .bind::<BigInt, _>(before.as_micros())
+        .bind::<BigInt, _>(limit)
+        .execute(conn)
+}

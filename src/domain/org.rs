@@ -84,6 +84,9 @@ pub struct Plan {
     /// Requests per organization and minute; nothing means no limit.
     #[serde(default)]
     pub requests_per_minute: Option<u32>,
+    /// Requests per key and minute, within the organization's; nothing means no limit of its own.
+    #[serde(default)]
+    pub key_requests_per_minute: Option<u32>,
     /// The price in the operator's words.
     #[serde(default)]
     pub price_text: Option<String>,

@@ -39,6 +39,7 @@ impl Rules {
             active_keys_max: None,
             creations_per_hour: None,
             requests_per_minute: None,
+            key_requests_per_minute: None,
             price_text: None,
         })
     }

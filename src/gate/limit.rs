@@ -1,11 +1,16 @@
 //! Limits of requests a minute: of an organization by its plan, and of a single key. Both must agree before a request
 //! is let in, and one that is refused takes nothing from either.
 
+mod shared;
+
+use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use crate::domain::limit::Rate;
 
 pub use crate::domain::limit::Taken;
+
+use shared::Shared;
 
 /// What is left of one quota: the `TAT` of [`crate::domain::limit`] in nanoseconds. Eight bytes, no lock.
 ///
@@ -41,6 +46,16 @@ impl Bucket {
         let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tat| rate.without(tat, after));
     }
 
+    /// Counts a request that another budget has let in.
+    fn charge(&self, rate: Rate, now: i64) {
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tat| Some(rate.charged(tat, now)));
+    }
+
+    /// How long until it is whole.
+    fn spent(&self, now: i64) -> i64 {
+        self.0.load(Ordering::Relaxed).saturating_sub(now).max(0)
+    }
+
     /// How a request would fare, without taking anything.
     fn look(&self, rate: Rate, quota: u32, now: i64) -> Taken {
         let tat = self.0.load(Ordering::Relaxed);
@@ -65,28 +80,59 @@ impl Limits {
     }
 }
 
-/// Counts requests. Where several nodes run, each gives its share of a quota.
-#[derive(Debug)]
+/// Counts requests. Where several nodes run, they count an organization's together if there is a Redis for it; a key's
+/// own limit, and all of them while Redis is away, are divided: each node gives its share.
 pub struct Limiter {
     nodes: AtomicU32,
+    redis: Option<Shared>,
 }
 
 impl Default for Limiter {
     fn default() -> Self {
-        Self { nodes: AtomicU32::new(1) }
+        Self { nodes: AtomicU32::new(1), redis: None }
+    }
+}
+
+impl fmt::Debug for Limiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limiter").field("nodes", &self.nodes).field("is_shared", &self.is_shared()).finish()
     }
 }
 
 impl Limiter {
+    /// With the Redis or Valkey at this address: `redis://[user:password@]host[:port][/db]`. It is not used before
+    /// `keep_connected` runs.
+    ///
+    /// # Errors
+    /// What is wrong with the address, without repeating it.
+    pub fn with_redis(url: &str) -> Result<Self, String> {
+        Ok(Self { redis: Some(Shared::new(url)?), ..Self::default() })
+    }
+
+    /// Keeps the connection to Redis, for ever; returns at once where there is none. The connection lives on the
+    /// runtime that this runs on.
+    pub async fn keep_connected(&self) {
+        if let Some(redis) = &self.redis {
+            redis.keep_connected().await;
+        }
+    }
+
+    /// Whether organizations are counted together with other nodes right now.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.redis.as_ref().is_some_and(Shared::is_up)
+    }
+
     /// How many nodes are alive, this one included.
     pub fn set_nodes(&self, nodes: u32) {
         self.nodes.store(nodes.max(1), Ordering::Relaxed);
     }
 
-    /// Takes one request from both limits, or from neither. `now_micros` is that of a clock that never goes back.
+    /// Takes one request from both limits, or from neither. `now_micros` is that of a clock that never goes back. Waits
+    /// only where Redis has to be asked.
     pub async fn take(
         &self,
-        _org: &str,
+        org: &str,
         account: &Bucket,
         quota: Option<u32>,
         key: &Bucket,
@@ -94,6 +140,12 @@ impl Limiter {
         now_micros: i64,
     ) -> Limits {
         let (account, key) = (self.limit(account, quota), self.limit(key, key_quota));
+        if let (Some(redis), Some(account)) = (&self.redis, account)
+            && redis.is_up()
+            && let Some(limits) = take_shared(redis, org, account, key, now_micros).await
+        {
+            return limits;
+        }
         take_both(account, key, now_micros.saturating_mul(1000))
     }
 
@@ -101,7 +153,7 @@ impl Limiter {
     #[must_use]
     pub fn look(
         &self,
-        _org: &str,
+        org: &str,
         account: &Bucket,
         quota: Option<u32>,
         key: &Bucket,
@@ -109,8 +161,11 @@ impl Limiter {
         now_micros: i64,
     ) -> Limits {
         let now = now_micros.saturating_mul(1000);
-        let look = |bucket, quota| self.limit(bucket, quota).map(|limit| limit.look(now));
-        Limits { account: look(account, quota), key: look(key, key_quota) }
+        let account = self.limit(account, quota).map(|limit| match &self.redis {
+            Some(redis) if redis.is_up() => redis.share(org).look(limit.quota, now_micros),
+            _ => limit.look(now),
+        });
+        Limits { account, key: self.limit(key, key_quota).map(|limit| limit.look(now)) }
     }
 
     fn limit<'b>(&self, bucket: &'b Bucket, quota: Option<u32>) -> Option<Limit<'b>> {
@@ -164,6 +219,37 @@ fn take_both(account: Option<Limit<'_>>, key: Option<Limit<'_>>, now: i64) -> Li
         return Limits { account: Some(account.look(now)), key: Some(key.taken(of_key, now)) };
     }
     Limits { account: Some(account.taken(of_account, now)), key: Some(key.taken(of_key, now)) }
+}
+
+/// The organization's limit in Redis, the key's here. Nothing when Redis does not answer.
+async fn take_shared(
+    redis: &Shared,
+    org: &str,
+    account: Limit<'_>,
+    key: Option<Limit<'_>>,
+    now_micros: i64,
+) -> Option<Limits> {
+    let (now, quota, share) = (now_micros.saturating_mul(1000), account.quota, redis.share(org));
+    let of_key = key.map(|key| key.look(now));
+    if of_key.is_some_and(|key| !key.allowed) {
+        return Some(Limits { account: Some(share.look(quota, now_micros)), key: of_key });
+    }
+    let of_account = match share.spend(quota, now_micros) {
+        Some(taken) => taken,
+        // In a box, so that a check that need not ask does not carry the room for it.
+        None => Box::pin(redis.ask(&share, org, quota, account.bucket.spent(now) / 1000, now_micros)).await?,
+    };
+    if !of_account.allowed {
+        return Some(Limits { account: Some(of_account), key: of_key });
+    }
+    let of_key = key.map(|key| key.taken(key.bucket.take(key.rate, now), now));
+    if of_key.is_some_and(|key| !key.allowed) {
+        share.give_back(now_micros);
+        return Some(Limits { account: Some(share.look(quota, now_micros)), key: of_key });
+    }
+    // So that this node knows where it stands should Redis go away.
+    account.bucket.charge(account.rate, now);
+    Some(Limits { account: Some(of_account), key: of_key })
 }
 
 #[cfg(test)]

@@ -41,6 +41,8 @@ impl Settings {
                 LogFormat::Json => "json",
             })),
             "metrics_listen" => self.metrics_listen.map(|address| quoted(&address.to_string())),
+            "metrics_token" => self.metrics_token.as_ref().map(|_| HIDDEN.to_owned()),
+            "redis_url" => self.redis_url.as_ref().map(|_| HIDDEN.to_owned()),
             "default_plan" => Some(quoted(&self.default_plan)),
             "on_downgrade" => Some(quoted(match self.on_downgrade {
                 OnDowngrade::Keep => "keep",
@@ -115,6 +117,7 @@ fn plan(plan: &Plan) -> String {
         ("active_keys_max", plan.active_keys_max),
         ("creations_per_hour", plan.creations_per_hour),
         ("requests_per_minute", plan.requests_per_minute),
+        ("key_requests_per_minute", plan.key_requests_per_minute),
     ];
     fields.extend(counts.into_iter().filter_map(|(field, count)| count.map(|count| format!("{field} = {count}"))));
     fields.extend(plan.price_text.as_ref().map(|price| format!("price_text = {}", quoted(price))));

@@ -36,7 +36,13 @@ pub const SETTINGS: &[Known] = &[
     plain("trusted_proxies", "none", "Addresses or networks whose `X-Forwarded-For` is believed, such as `10.0.0.0/8`"),
     plain("log", "info", "What is logged: `error`, `warn`, `info`, `debug`, or a filter such as `keyrack=debug`"),
     plain("log_format", "text", "`text` or `json`, one line per event on stderr"),
-    plain("metrics_listen", "off", "Address and port for `/metrics`"),
+    plain("metrics_listen", "off", "Address and port of their own for `/metrics`, without a token unless one is set"),
+    secret(
+        "metrics_token",
+        "off",
+        "Who sends it as `Authorization: Bearer …` may read `/metrics`; 16 characters at least",
+    ),
+    secret("redis_url", "", "`redis://…`, also of Valkey: where several nodes count `requests_per_minute` together"),
     plain("default_plan", "the first plan", "The plan of a new organization"),
     plain("on_downgrade", "keep", "Existing keys on a plan without API keys: `keep` working, or `refuse`"),
     plain(

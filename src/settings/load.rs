@@ -51,6 +51,8 @@ fn read_all(r: &mut Reader) -> Option<Settings> {
             other => Err(format!("must be text or json, not “{other}”")),
         }),
         metrics_listen: r.parsed("metrics_listen", parse_address),
+        metrics_token: r.parsed("metrics_token", parse_metrics_token),
+        redis_url: r.parsed("redis_url", parse_redis_url),
         default_plan,
         plans,
         on_downgrade: r.parsed_or("on_downgrade", OnDowngrade::Keep, |text| match text {
@@ -76,6 +78,21 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
         .unwrap_or(text)
         .parse()
         .map_err(|_| format!("“{text}” is not an address and port like 127.0.0.1:8080"))
+}
+
+/// Neither the token nor the address is repeated: both are secrets.
+fn parse_metrics_token(text: &str) -> Result<Hidden, String> {
+    let is_plain = text.len() >= 16 && text.chars().all(|c| c.is_ascii_graphic());
+    if is_plain { Ok(Hidden(text.to_owned())) } else { Err("must be 16 visible characters at least".to_owned()) }
+}
+
+fn parse_redis_url(text: &str) -> Result<Hidden, String> {
+    let text = text.trim();
+    match text.strip_prefix("redis://") {
+        Some(rest) if !rest.is_empty() => Ok(Hidden(text.to_owned())),
+        _ if text.starts_with("rediss://") => Err("TLS to Redis is not supported; use a private network".to_owned()),
+        _ => Err("must begin with redis:// and name a host".to_owned()),
+    }
 }
 
 fn read_default_plan(r: &mut Reader, plans: &[Plan]) -> String {

@@ -47,8 +47,12 @@ pub struct Settings {
     pub log: String,
     /// Form of the log.
     pub log_format: LogFormat,
-    /// Where metrics are served.
+    /// Where metrics are served, beside or instead of the main address.
     pub metrics_listen: Option<SocketAddr>,
+    /// Who brings it is shown the metrics.
+    pub metrics_token: Option<Hidden>,
+    /// Where several nodes count requests together.
+    pub redis_url: Option<Hidden>,
     /// What organizations can be on; never empty.
     pub plans: Vec<Plan>,
     /// The id of the plan of a new organization.
@@ -297,14 +301,7 @@ impl Settings {
                 self.listen, self.public_url
             ));
         }
-        let not_yet = [
-            (self.smtp.is_some(), "[smtp] is understood, but this version sends no e-mail yet."),
-            (self.metrics_listen.is_some(), "metrics_listen is understood, but this version serves no metrics yet."),
-            (
-                self.plans.iter().any(|plan| plan.requests_per_minute.is_some()),
-                "requests_per_minute is understood, but this version does not limit requests yet.",
-            ),
-        ];
+        let not_yet = [(self.smtp.is_some(), "[smtp] is understood, but this version sends no e-mail yet.")];
         warnings.extend(not_yet.into_iter().filter(|(set, _)| *set).map(|(_, text)| text.to_owned()));
         warnings
     }

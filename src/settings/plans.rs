@@ -6,8 +6,16 @@ use super::known;
 use super::read::{Reader, kind};
 use crate::domain::org::Plan;
 
-const FIELDS: &[&str] =
-    &["id", "name", "api_keys", "active_keys_max", "creations_per_hour", "requests_per_minute", "price_text"];
+const FIELDS: &[&str] = &[
+    "id",
+    "name",
+    "api_keys",
+    "active_keys_max",
+    "creations_per_hour",
+    "requests_per_minute",
+    "key_requests_per_minute",
+    "price_text",
+];
 
 /// The plan where the operator names none.
 pub(super) fn standard() -> Plan {
@@ -18,6 +26,7 @@ pub(super) fn standard() -> Plan {
         active_keys_max: Some(25),
         creations_per_hour: Some(20),
         requests_per_minute: None,
+        key_requests_per_minute: None,
         price_text: None,
     }
 }
@@ -93,6 +102,7 @@ fn read_plan(item: &toml::Value) -> Result<Plan, Vec<String>> {
     let active_keys_max = count("active_keys_max");
     let creations_per_hour = count("creations_per_hour");
     let requests_per_minute = count("requests_per_minute");
+    let key_requests_per_minute = count("key_requests_per_minute");
     let api_keys = match table.get("api_keys") {
         None => true,
         Some(toml::Value::Boolean(value)) => *value,
@@ -112,9 +122,16 @@ fn read_plan(item: &toml::Value) -> Result<Plan, Vec<String>> {
         wrong.push("the id may hold a-z, 0-9, -, _ and +, 40 characters at most".to_owned());
     }
     match (id, name) {
-        (Some(id), Some(name)) if wrong.is_empty() => {
-            Ok(Plan { id, name, api_keys, active_keys_max, creations_per_hour, requests_per_minute, price_text })
-        }
+        (Some(id), Some(name)) if wrong.is_empty() => Ok(Plan {
+            id,
+            name,
+            api_keys,
+            active_keys_max,
+            creations_per_hour,
+            requests_per_minute,
+            key_requests_per_minute,
+            price_text,
+        }),
         _ => Err(wrong),
     }
 }

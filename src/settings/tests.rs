@@ -197,6 +197,9 @@ fn wrong_values_are_refused_in_plain_words() {
         ("[smtp]\nport = 70000", "must be a port"),
         ("[smtp]\nfrom = \"a@example.com\"", "needs smtp.host"),
         ("[security_txt]\ncontact = \"mailto:a@example.com\"", "needs security_txt.expires beside it"),
+        ("metrics_token = \"short\"", "metrics_token: must be 16 visible characters at least"),
+        ("redis_url = \"redis\"", "redis_url: must begin with redis:// and name a host"),
+        ("redis_url = \"rediss://redis\"", "redis_url: TLS to Redis is not supported"),
         ("listen = ", "keyrack.toml: TOML parse error at line 1"),
     ] {
         let found = toml(text).map(|settings| settings.dump()).unwrap_err();
@@ -229,6 +232,8 @@ fn the_dump_hides_secrets_and_reads_back() {
             ("KEYRACK_SMTP_FROM", "keys@example.com"),
             ("KEYRACK_SMTP_USERNAME", "keys"),
             ("KEYRACK_SMTP_PASSWORD", "hunter4"),
+            ("KEYRACK_METRICS_TOKEN", "hunter5-hunter5-"),
+            ("KEYRACK_REDIS_URL", "redis://:hunter6@redis:6379"),
         ],
         ..World::default()
     };

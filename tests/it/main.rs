@@ -27,6 +27,7 @@ mod people_arrival;
 mod people_members;
 mod people_operator;
 mod people_sign_in;
+mod shared_limits;
 mod support;
 mod tidy;
 mod views;

@@ -312,6 +312,7 @@ pub(crate) fn plan(id: &str, name: &str) -> Plan {
         active_keys_max: Some(25),
         creations_per_hour: Some(20),
         requests_per_minute: None,
+        key_requests_per_minute: None,
         price_text: None,
     }
 }

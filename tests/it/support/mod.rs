@@ -11,6 +11,7 @@ pub(crate) mod database;
 pub(crate) mod http;
 pub(crate) mod keys;
 pub(crate) mod lived_in;
+pub(crate) mod redis;
 pub(crate) mod session;
 
 pub(crate) use app::TestApp;

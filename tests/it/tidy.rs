@@ -224,7 +224,8 @@ fn all_files() -> Vec<(String, String)> {
         ["src", "tests", "templates", "static", "migrations", "examples", "benches", "docs", ".ci", ".config"]
             .iter()
             .flat_map(|folder| files_under(folder))
-            .filter(|(name, _)| !name.contains(".min.") && !name.contains("/axe/") && !name.ends_with("THIRD_PARTY.md"))
+            .filter(|(name, _)| !name.contains(".min.") && !name.contains("/axe/"))
+            .filter(|(name, _)| !name.ends_with("THIRD_PARTY.md") && !name.ends_with("Cargo.lock"))
             .collect();
     for name in ["Cargo.toml", "README.md", "ARCHITECTURE.md", "clippy.toml", "build.rs"] {
         if let Ok(text) = fs::read_to_string(root().join(name)) {

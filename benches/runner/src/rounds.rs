@@ -1,0 +1,160 @@
+//! Interleaved rounds: what is compared runs within seconds of each other, again and again.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use crate::Bench;
+use crate::http::Client;
+use crate::report::{judge, number};
+use crate::stats::{Spread, quantile, spread};
+use crate::wrk::{Shot, fire};
+
+/// One thing to fire at.
+pub struct Target {
+    pub name: String,
+    pub port: u16,
+    /// One file for all rounds, or one for each.
+    pub requests: Vec<PathBuf>,
+    /// The status of every answer, and what stands in its body.
+    pub expect: (u16, &'static str),
+    /// Ratio of throughput to the first target's that must be reached, and the goal.
+    pub must: Option<(f64, f64)>,
+    /// Whether its p99 against the first target's is judged.
+    pub judge_p99: bool,
+    /// Another target to compare with, what must be reached, and the goal.
+    pub against: Option<(usize, f64, f64)>,
+}
+
+impl Target {
+    pub fn new(name: impl Into<String>, port: u16, requests: PathBuf) -> Self {
+        let expect = (200, "");
+        Self { name: name.into(), port, requests: vec![requests], expect, must: None, judge_p99: false, against: None }
+    }
+
+    pub fn expecting(self, status: u16, text: &'static str) -> Self {
+        Self { expect: (status, text), ..self }
+    }
+
+    pub fn must(self, must: f64, goal: f64) -> Self {
+        Self { must: Some((must, goal)), ..self }
+    }
+
+    pub fn with_p99(self) -> Self {
+        Self { judge_p99: true, ..self }
+    }
+
+    pub fn against(self, at: usize, must: f64, goal: f64) -> Self {
+        Self { against: Some((at, must, goal)), ..self }
+    }
+
+    /// The first file is for the probe, the second for warming up.
+    fn file(&self, at: usize) -> &Path {
+        &self.requests[at.min(self.requests.len() - 1)]
+    }
+
+    /// Asks once what will be asked often, so that no benchmark measures an error.
+    fn probe(&self) -> Result<()> {
+        let text = std::fs::read_to_string(self.file(0))?;
+        let answer = Client::connect(self.port)?.send(text.split('\0').next().unwrap_or_default())?;
+        let (status, words) = self.expect;
+        if answer.status != status || !answer.text().contains(words) {
+            bail!("{}: {} instead of {status} {words}: {}", self.name, answer.status, answer.text());
+        }
+        Ok(())
+    }
+
+    fn check(&self, shot: &Shot) -> Result<()> {
+        let refused = if self.expect.0 < 400 { 0 } else { shot.requests };
+        if shot.broken > 0 || shot.refused != refused || shot.requests == 0 {
+            bail!(
+                "{}: of {} requests {} were refused and {} got no answer",
+                self.name,
+                shot.requests,
+                shot.refused,
+                shot.broken
+            );
+        }
+        Ok(())
+    }
+}
+
+/// What a target did: a shot for each round, or why there are none.
+type Shots = Result<Vec<Shot>>;
+
+/// Fires at all targets in turn, round by round, and writes a table. The first target is what the others are measured
+/// by; one that answers wrongly is left out from then on, and the table says so.
+pub fn run(bench: &Bench, heading: &str, targets: &[Target]) -> Result<()> {
+    let options = &bench.options;
+    let fire = |target: &Target, at: usize, seconds: u64| -> Result<Shot> {
+        let shot = fire(options, target.port, target.file(at), seconds)?;
+        target.check(&shot).map(|()| shot)
+    };
+    // Warm, and not counted.
+    let warm = |target| Target::probe(target).and_then(|()| fire(target, 1, 1)).map(|_| Vec::new());
+    let mut all: Vec<Shots> = targets.iter().map(warm).collect();
+    for round in 0..options.rounds {
+        for (target, shots) in targets.iter().zip(&mut all) {
+            let Ok(done) = shots else { continue };
+            match fire(target, round + 2, options.seconds) {
+                Ok(shot) => {
+                    eprintln!("  round {}: {} {:.0}/s, p99 {:.2} ms", round + 1, target.name, shot.rate, shot.p99);
+                    done.push(shot);
+                }
+                Err(error) => *shots = Err(error),
+            }
+        }
+    }
+    let Ok(first) = &all[0] else { bail!("the first target cannot be fired at") };
+    let rows: Vec<Vec<String>> = (0..targets.len()).map(|at| row(targets, &all, first, at)).collect();
+    let head = [
+        "what",
+        "req/s",
+        "p50 / p99 ms",
+        "× first row",
+        "must (goal)",
+        "p99 × first row, must 2 (1.3)",
+        "compared with",
+    ];
+    bench.report.table(heading, &head, &rows)?;
+    let broken: Vec<&str> =
+        targets.iter().zip(&all).filter(|(_, shots)| shots.is_err()).map(|(target, _)| target.name.as_str()).collect();
+    if broken.is_empty() { Ok(()) } else { bail!("not measured: {}", broken.join(", ")) }
+}
+
+fn row(targets: &[Target], all: &[Shots], first: &[Shot], at: usize) -> Vec<String> {
+    let target = &targets[at];
+    let mine = match &all[at] {
+        Ok(mine) => mine,
+        Err(error) => {
+            let mut row = vec![target.name.clone(), format!("not measured: {error:#}").replace(['\n', '|'], " ")];
+            row.resize(7, String::new());
+            return row;
+        }
+    };
+    let take = |f: fn(&Shot) -> f64| mine.iter().map(f).collect::<Vec<f64>>();
+    let ratios = |other: &[Shot], f: fn(&Shot) -> f64| {
+        spread(&mine.iter().zip(other).map(|(a, b)| f(a) / f(b)).collect::<Vec<f64>>())
+    };
+    let rates = spread(&take(|shot| shot.rate));
+    let ratio = ratios(first, |shot| shot.rate);
+    let slower = ratios(first, |shot| shot.p99);
+    let digits = |value: f64| if value < 0.1 { format!("{value:.3}") } else { format!("{value:.2}") };
+    let must = |(must, goal): (f64, f64)| format!("{must} ({goal}): {}", judge(ratio.median, must, goal, true));
+    let p99 = if target.judge_p99 { format!(": {}", judge(slower.median, 2.0, 1.3, false)) } else { String::new() };
+    let compared = target.against.and_then(|(other, must, goal)| {
+        let ratio = ratios(all[other].as_ref().ok()?, |shot| shot.rate);
+        let verdict = judge(ratio.median, must, goal, true);
+        let Spread { min, median, max } = ratio;
+        Some(format!("{}: {min:.2} / **{median:.2}** / {max:.2}, {must} ({goal}): {verdict}", targets[other].name))
+    });
+    vec![
+        target.name.clone(),
+        format!("{} / **{}** / {}", number(rates.min), number(rates.median), number(rates.max)),
+        format!("{:.2} / {:.2}", quantile(&take(|shot| shot.p50), 0.5), quantile(&take(|shot| shot.p99), 0.5)),
+        format!("{} / **{}** / {}", digits(ratio.min), digits(ratio.median), digits(ratio.max)),
+        target.must.map_or_else(String::new, must),
+        format!("{:.2} / **{:.2}** / {:.2}{p99}", slower.min, slower.median, slower.max),
+        compared.unwrap_or_default(),
+    ]
+}

@@ -27,11 +27,14 @@ CREATE TABLE usage_hours (
 CREATE INDEX usage_hours_by_org ON usage_hours (org_id, at);
 CREATE INDEX usage_hours_by_age ON usage_hours (at);
 
--- Counts of a busy half second, many in one row, until there is time to add them to the two tables above.
+-- Counts of a busy half second, many in one row, until there is time to add them to the two tables above. The counts of a
+-- key are always in the same part, so that the rows of a part can be added up first.
 CREATE TABLE usage_backlog (
     seq BIGINT PRIMARY KEY NOT NULL,
+    part BIGINT NOT NULL,
     entries TEXT NOT NULL
 );
+CREATE INDEX usage_backlog_by_part ON usage_backlog (part, seq);
 
 -- One row. A transaction that adds events raises it first and so holds it until it commits: whoever can see a number can
 -- see all smaller ones, and a stream that resumes after a number misses nothing.

@@ -1,5 +1,6 @@
 //! One row per checked request, or per several when there were too many: then the row says how many it stands for.
 
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::query_builder::AstPass;
 use diesel::sql_types::{BigInt, Nullable, Text};
@@ -325,4 +326,15 @@ pub fn delete_events(conn: &mut Conn, before: Timestamp, limit: i64) -> DbResult
         .bind::<BigInt, _>(before.as_micros())
         .bind::<BigInt, _>(limit)
         .execute(conn)
+}
+
+/// Bounds how long this transaction waits for others, and others for it: they only count, and can do so later. A process
+/// that is stopped in the middle loses its transaction.
+pub fn bound_waiting(conn: &mut Conn) -> DbResult<()> {
+    match conn {
+        Conn::Sqlite(_) => Ok(()),
+        Conn::Postgres(pg) => {
+            pg.batch_execute("SET LOCAL lock_timeout = '2s'; SET LOCAL idle_in_transaction_session_timeout = '5s'")
+        }
+    }
 }

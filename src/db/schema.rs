@@ -76,7 +76,7 @@ diesel::table! {
     }
 }
 diesel::table! {
-    usage_backlog (seq) { seq -> BigInt, entries -> Text, }
+    usage_backlog (seq) { seq -> BigInt, part -> BigInt, entries -> Text, }
 }
 diesel::table! {
     event_counter (id) { id -> BigInt, seq -> BigInt, }

@@ -145,7 +145,7 @@ async fn a_creation_that_failed_may_be_sent_again() {
 }
 
 /// Runs this on every connection of the pool at once.
-fn on_every_connection(db: &Db, sql: &str, connections: u32) {
+pub(crate) fn on_every_connection(db: &Db, sql: &str, connections: u32) {
     if connections == 0 {
         return;
     }

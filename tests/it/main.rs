@@ -28,6 +28,7 @@ mod people_members;
 mod people_operator;
 mod people_sign_in;
 mod shared_limits;
+mod recorder;
 mod support;
 mod tidy;
 mod views;

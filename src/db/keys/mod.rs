@@ -2,11 +2,13 @@
 
 mod list;
 mod usage;
+mod used;
 
 use diesel::prelude::*;
 
 pub use list::{KeyFilter, KeySort, count_keys, list_keys, list_keys_after};
 pub use usage::{mark_key_used, mark_secret_used};
+pub use used::{Used, mark_used};
 
 use super::schema::{api_keys, key_secrets};
 use super::{Conn, DbResult};

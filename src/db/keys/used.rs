@@ -1,0 +1,108 @@
+//! Noting when keys and their secrets were last let in, many at once.
+
+use diesel::QueryResult;
+use diesel::query_builder::AstPass;
+use diesel::sql_types::{BigInt, Text};
+
+use super::super::batch::{Row, execute_many};
+use super::super::conn::MultiBackend;
+use super::super::{Conn, DbResult, write};
+use crate::domain::time::Timestamp;
+
+/// Uses of one secret of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Used {
+    /// The key.
+    pub key: String,
+    /// Which secret: `SecretHash::tag`.
+    pub secret: i64,
+    /// The first of these uses.
+    pub first: Timestamp,
+    /// The last of these uses.
+    pub last: Timestamp,
+    /// From where the last came.
+    pub address: String,
+    /// What its client calls itself.
+    pub client: String,
+}
+
+struct OfKey<'a>(&'a Used);
+
+impl Row for OfKey<'_> {
+    fn bind<'b>(&'b self, pass: &mut AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+        pass.push_bind_param::<Text, str>(&self.0.key)?;
+        pass.push_sql(", ");
+        pass.push_bind_param::<BigInt, i64>(self.0.last.as_micros_ref())?;
+        pass.push_sql(", ");
+        pass.push_bind_param::<Text, str>(&self.0.address)?;
+        pass.push_sql(", ");
+        pass.push_bind_param::<Text, str>(&self.0.client)
+    }
+}
+
+/// With the beginning of the secret's hash.
+struct OfSecret<'a>(&'a Used, String);
+
+impl Row for OfSecret<'_> {
+    fn bind<'b>(&'b self, pass: &mut AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+        pass.push_bind_param::<Text, str>(&self.0.key)?;
+        pass.push_sql(", ");
+        pass.push_bind_param::<Text, str>(&self.1)?;
+        pass.push_sql(", ");
+        pass.push_bind_param::<BigInt, i64>(self.0.first.as_micros_ref())?;
+        pass.push_sql(", ");
+        pass.push_bind_param::<BigInt, i64>(self.0.last.as_micros_ref())
+    }
+}
+
+const SET_KEYS: &str = "UPDATE api_keys SET last_used_at = v.column2, last_used_address = v.column3, \
+                        last_used_client = v.column4 FROM (VALUES";
+const SET_SECRETS: &str = "UPDATE key_secrets SET first_used_at = COALESCE(key_secrets.first_used_at, v.column3), \
+                           last_used_at = v.column4 FROM (VALUES";
+
+macro_rules! of_keys {
+    ($rest:literal) => {
+        concat!(
+            ") AS v WHERE api_keys.id = v.column1",
+            " AND (api_keys.last_used_at IS NULL OR api_keys.last_used_at < v.column2)",
+            $rest
+        )
+    };
+}
+
+macro_rules! of_secrets {
+    ($rest:literal) => {
+        concat!(
+            ") AS v WHERE key_secrets.key_id = v.column1 AND substr(key_secrets.hash, 1, 16) = v.column2",
+            " AND (key_secrets.last_used_at IS NULL OR key_secrets.last_used_at < v.column4)",
+            $rest
+        )
+    };
+}
+
+// A row that a deed has locked is passed over, and its use noted with the next one: a deed that locks several keys must
+// never wait for this while this waits for the deed.
+const KEYS_NOT_LOCKED: &str =
+    of_keys!(" AND api_keys.id IN (SELECT k.id FROM api_keys k WHERE k.id = v.column1 FOR NO KEY UPDATE SKIP LOCKED)");
+const SECRETS_NOT_LOCKED: &str = of_secrets!(
+    " AND key_secrets.id IN (SELECT s.id FROM key_secrets s WHERE s.id = key_secrets.id FOR NO KEY UPDATE SKIP LOCKED)"
+);
+
+/// Notes uses of keys and secrets; never goes backwards. On PostgreSQL each statement commits by itself, so that a process
+/// that is stopped in between holds up nobody.
+pub fn mark_used(conn: &mut Conn, uses: &[Used]) -> DbResult<()> {
+    // The last use of each key, over all its secrets.
+    let mut keys: Vec<OfKey<'_>> = uses.iter().map(OfKey).collect();
+    keys.sort_by(|a, b| (&a.0.key, b.0.last).cmp(&(&b.0.key, a.0.last)));
+    keys.dedup_by(|later, first| later.0.key == first.0.key);
+    let tag = |used: &Used| format!("{:016x}", used.secret);
+    let secrets: Vec<OfSecret<'_>> = uses.iter().map(|used| OfSecret(used, tag(used))).collect();
+    if conn.is_sqlite() {
+        return write(conn, |conn| {
+            execute_many(conn, SET_KEYS, &keys, of_keys!(""))?;
+            execute_many(conn, SET_SECRETS, &secrets, of_secrets!("")).map(|_| ())
+        });
+    }
+    execute_many(conn, SET_KEYS, &keys, KEYS_NOT_LOCKED)?;
+    execute_many(conn, SET_SECRETS, &secrets, SECRETS_NOT_LOCKED).map(|_| ())
+}

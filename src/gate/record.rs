@@ -1,0 +1,228 @@
+//! What is remembered of every check: exact counts, a bounded number of events, and when keys were last used.
+//!
+//! A check only adds to memory: each thread has a slot of its own, so no two wait for each other. One thread empties the
+//! slots every half second and writes what it found in a transaction. Whatever cannot be written stays in memory, within
+//! bounds, and is tried again; no verdict ever depends on it.
+
+mod pending;
+mod slot;
+mod text;
+mod writer;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::db::{Db, DbError, PoolError};
+use crate::domain::time::Timestamp;
+use crate::domain::token::KeyFormat;
+use crate::domain::verdict::Verdict;
+use slot::{Budget, Slot};
+use writer::Writer;
+
+/// The context of a check, as the request told it.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// The request's method.
+    pub method: &'a str,
+    /// Its path, without a query.
+    pub path: &'a str,
+    /// Where it came from.
+    pub address: &'a str,
+    /// What the client calls itself.
+    pub client: &'a str,
+    /// The request's id.
+    pub request_id: &'a str,
+}
+
+/// A check of a key that was recognised.
+#[derive(Debug, Clone, Copy)]
+pub struct Note<'a> {
+    /// The characters of the key's id.
+    pub key: [u8; 8],
+    /// The id of its organization.
+    pub org: &'a Arc<str>,
+    /// Which of the key's secrets was presented: `SecretHash::tag`.
+    pub secret: i64,
+    /// The decision.
+    pub verdict: Verdict,
+    /// When it was made.
+    pub at: Timestamp,
+    /// What was checked.
+    pub seen: &'a Seen<'a>,
+}
+
+/// How often the slots are emptied. With the time that writing takes, `kill -9` loses less than a second.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// Threads beyond these share a slot.
+const SLOTS: usize = 16;
+
+/// A slot on cache lines of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Apart(Mutex<Slot>);
+
+/// Why something could not be written. It is still in memory.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// No connection.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// The database refused.
+    #[error(transparent)]
+    Database(#[from] DbError),
+}
+
+/// How much waits to be written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Counts.
+    pub counts: usize,
+    /// Events.
+    pub events: usize,
+}
+
+/// Remembers checks. When it goes, what it holds is written.
+pub struct Recorder {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Recorder")
+    }
+}
+
+struct Shared {
+    slots: [Apart; SLOTS],
+    budget: Budget,
+    writer: Mutex<Writer>,
+    waiting_counts: AtomicUsize,
+    waiting_events: AtomicUsize,
+    stopped: Mutex<bool>,
+    stop: Condvar,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is behind a lock here is counts, which a panic elsewhere does not make wrong.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The slot of the calling thread.
+fn slot_number() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static NUMBER: usize = NEXT.fetch_add(1, Ordering::Relaxed) % SLOTS;
+    }
+    NUMBER.with(|number| *number)
+}
+
+impl Recorder {
+    /// Writes to this database; stores up to `events_per_second` events. Keys of this format are looked for in what clients
+    /// send, and never stored.
+    #[must_use]
+    pub fn new(db: Db, format: KeyFormat, events_per_second: u32) -> Self {
+        let shared = Shared {
+            slots: std::array::from_fn(|_| Apart::default()),
+            budget: Budget::new(events_per_second),
+            writer: Mutex::new(Writer::new(db, format, events_per_second)),
+            waiting_counts: AtomicUsize::new(0),
+            waiting_events: AtomicUsize::new(0),
+            stopped: Mutex::new(false),
+            stop: Condvar::new(),
+        };
+        Self { shared: Arc::new(shared), thread: Mutex::new(None) }
+    }
+
+    /// Begins to write regularly, on a thread of its own. Without it only `flush` writes.
+    ///
+    /// # Errors
+    /// No thread could be had.
+    pub fn start(&self) -> std::io::Result<()> {
+        let mut thread = lock(&self.thread);
+        if thread.is_none() {
+            let shared = self.shared.clone();
+            *thread =
+                Some(std::thread::Builder::new().name("recorder".to_owned()).spawn(move || shared.write_regularly())?);
+        }
+        Ok(())
+    }
+
+    /// Notes a check. Never waits for the database.
+    pub fn note(&self, note: &Note<'_>) {
+        if let Some(slot) = self.shared.slots.get(slot_number()) {
+            lock(&slot.0).note(note, &self.shared.budget);
+        }
+    }
+
+    /// Writes everything that was noted before.
+    ///
+    /// # Errors
+    /// What could not be written stays and is tried again.
+    pub fn flush(&self) -> Result<(), RecordError> {
+        self.shared.write(true)
+    }
+
+    /// How much waits to be written.
+    #[must_use]
+    pub fn waiting(&self) -> Waiting {
+        Waiting {
+            counts: self.shared.waiting_counts.load(Ordering::Relaxed),
+            events: self.shared.waiting_events.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        *lock(&self.shared.stopped) = true;
+        self.shared.stop.notify_all();
+        if let Some(thread) = lock(&self.thread).take() {
+            // A thread that panicked has said so; the last flush is then made here.
+            let _ = thread.join();
+            if let Err(error) = self.flush() {
+                tracing::warn!(%error, "the last counts could not be written");
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn write_regularly(&self) {
+        let mut is_failing = false;
+        let mut stopped = lock(&self.stopped);
+        while !*stopped {
+            let waited = self.stop.wait_timeout(stopped, EVERY).unwrap_or_else(PoisonError::into_inner);
+            drop(waited);
+            match self.write(false) {
+                Ok(()) if is_failing => {
+                    is_failing = false;
+                    tracing::info!("counts and events are written again");
+                }
+                Err(error) if !is_failing => {
+                    is_failing = true;
+                    tracing::warn!(%error, "counts and events cannot be written; they are kept in memory");
+                }
+                Ok(()) | Err(_) => {}
+            }
+            stopped = lock(&self.stopped);
+        }
+    }
+
+    fn write(&self, all: bool) -> Result<(), RecordError> {
+        let mut writer = lock(&self.writer);
+        for slot in &self.slots {
+            writer.take(&slot.0, &self.budget);
+        }
+        writer.settle(all);
+        self.budget.refill();
+        let result = writer.write(all);
+        let (counts, events) = writer.depth();
+        self.waiting_counts.store(counts, Ordering::Relaxed);
+        self.waiting_events.store(events, Ordering::Relaxed);
+        result
+    }
+}

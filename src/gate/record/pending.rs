@@ -1,0 +1,231 @@
+//! What was taken from the slots and is not written yet, within bounds.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::slot::{Captured, Cell, Cells, Slot, Tally, Used};
+use crate::db::usage::Step;
+use crate::domain::time::Timestamp;
+
+/// Counts by the minute at most; beyond that they are merged by the hour.
+const MINUTES_MAX: usize = 500_000;
+/// Counts by the hour at most.
+const HOURS_MAX: usize = 1_000_000;
+/// Secrets whose last use waits at most; the next use of one that is left out brings it back.
+const USES_MAX: usize = 100_000;
+/// A secret's last use is written at most this often.
+const USE_EVERY: Duration = Duration::from_secs(60);
+/// How many windows checks may wait for an event of their organization that stands for them.
+const WAITS_MAX: u32 = 20;
+
+/// How often something was counted, and for whom.
+#[derive(Debug, Clone)]
+pub(super) struct Amount {
+    pub(super) org: Arc<str>,
+    pub(super) count: u64,
+}
+
+/// Checks of an organization for which no stored event stands yet.
+#[derive(Debug)]
+struct Owed {
+    checks: u64,
+    last: Cell,
+    waited: u32,
+}
+
+type SecretOf = ([u8; 8], i64);
+
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    /// To be added to a minute and its hour.
+    minutes: Cells<Cell, Amount>,
+    /// To be added to an hour only.
+    hours: Cells<Cell, Amount>,
+    owed: HashMap<Arc<str>, Owed>,
+    fresh: Vec<Captured>,
+    events: VecDeque<Captured>,
+    uses: HashMap<SecretOf, Used>,
+    used_at: HashMap<SecretOf, Instant>,
+    lost: u64,
+}
+
+fn add(counts: &mut Cells<Cell, Amount>, cell: Cell, amount: Amount) {
+    match counts.get_mut(&cell) {
+        Some(known) => known.count = known.count.saturating_add(amount.count),
+        None => drop(counts.insert(cell, amount)),
+    }
+}
+
+impl Pending {
+    /// Takes over what a slot holds; its memory stays for the next window.
+    pub(super) fn take(&mut self, slot: &mut Slot) {
+        for (cell, Tally { count, org, used }) in slot.cells.drain() {
+            match self.owed.get_mut(&org) {
+                Some(owed) => (owed.checks, owed.last) = (owed.checks.saturating_add(count), cell),
+                None => drop(self.owed.insert(org.clone(), Owed { checks: count, last: cell, waited: 0 })),
+            }
+            if let Some(used) = used {
+                self.add_use((cell.key, cell.secret), used);
+            }
+            add(&mut self.minutes, cell, Amount { org, count });
+        }
+        self.fresh.append(&mut slot.events);
+        self.lost += std::mem::take(&mut slot.lost);
+    }
+
+    fn add_use(&mut self, secret: SecretOf, used: Used) {
+        if let Some(known) = self.uses.get_mut(&secret) {
+            known.merge(used);
+        } else if self.uses.len() < USES_MAX {
+            self.uses.insert(secret, used);
+        }
+    }
+
+    /// Lets the new events stand for all checks that were not stored, and keeps everything within its bounds. With `all`,
+    /// no check is left without an event that stands for it.
+    pub(super) fn settle(&mut self, events_max: usize, all: bool) {
+        self.fresh.sort_by_key(|event| event.at);
+        for event in &self.fresh {
+            if let Some(owed) = self.owed.get_mut(&event.org) {
+                owed.checks = owed.checks.saturating_sub(1);
+            }
+        }
+        for event in self.fresh.iter_mut().rev() {
+            if let Some(owed) = self.owed.get_mut(&event.org) {
+                event.weight += std::mem::take(&mut owed.checks);
+            }
+        }
+        self.events.extend(self.fresh.drain(..));
+        self.owed.retain(|_, owed| owed.checks > 0);
+        while self.events.len() > events_max
+            && let Some(event) = self.events.pop_front()
+        {
+            let owed = self.owed.entry(event.org).or_insert(Owed { checks: 0, last: event.cell, waited: 0 });
+            owed.checks = owed.checks.saturating_add(event.weight);
+        }
+        self.stand_in(if all { usize::MAX } else { events_max / 20 }, all);
+        self.bound_counts();
+    }
+
+    /// Makes an event of what is known where none was stored for too long.
+    fn stand_in(&mut self, limit: usize, all: bool) {
+        for owed in self.owed.values_mut() {
+            owed.waited = owed.waited.saturating_add(1);
+        }
+        let late = self.owed.iter().filter(|(_, owed)| all || owed.waited > WAITS_MAX);
+        let orgs: Vec<Arc<str>> = late.map(|(org, _)| org.clone()).take(limit).collect();
+        for org in orgs {
+            let Some(owed) = self.owed.remove(&org) else { continue };
+            self.events.push_back(Captured {
+                cell: owed.last,
+                org,
+                at: Timestamp::from_micros(owed.last.at),
+                method: String::new(),
+                path: String::new(),
+                address: String::new(),
+                client: String::new(),
+                request_id: String::new(),
+                weight: owed.checks,
+            });
+        }
+    }
+
+    fn bound_counts(&mut self) {
+        if self.minutes.len() > MINUTES_MAX {
+            for (cell, amount) in self.minutes.drain() {
+                let hour = Timestamp::from_micros(cell.at).floor(Step::Hour.span()).as_micros();
+                let cell = Cell { at: hour, ..cell };
+                if self.hours.len() < HOURS_MAX || self.hours.contains_key(&cell) {
+                    add(&mut self.hours, cell, amount);
+                } else {
+                    self.lost = self.lost.saturating_add(amount.count);
+                }
+            }
+        }
+        if self.lost > 0 {
+            tracing::error!(
+                checks = std::mem::take(&mut self.lost),
+                "there was no memory left to count these checks in"
+            );
+        }
+    }
+
+    /// How many counts and events wait.
+    pub(super) fn depth(&self) -> (usize, usize) {
+        (self.minutes.len() + self.hours.len(), self.events.len())
+    }
+
+    /// Takes out up to so many counts and events, to be written.
+    pub(super) fn batch(&mut self, counts_max: usize, events_max: usize) -> Batch {
+        let minutes = take_some(&mut self.minutes, counts_max);
+        let hours = take_some(&mut self.hours, counts_max - minutes.len());
+        let events = self.events.drain(..self.events.len().min(events_max)).collect();
+        Batch { minutes, hours, events }
+    }
+
+    /// Puts back what could not be written.
+    pub(super) fn put_back(&mut self, batch: Batch) {
+        for (cell, amount) in batch.minutes {
+            add(&mut self.minutes, cell, amount);
+        }
+        for (cell, amount) in batch.hours {
+            add(&mut self.hours, cell, amount);
+        }
+        for event in batch.events.into_iter().rev() {
+            self.events.push_front(event);
+        }
+    }
+
+    /// Takes out up to `limit` uses that are due, the first of a secret before all others.
+    pub(super) fn due_uses(&mut self, limit: usize, all: bool, now: Instant) -> Vec<(SecretOf, Used)> {
+        if self.used_at.len() > USES_MAX {
+            self.used_at.retain(|_, at| now.saturating_duration_since(*at) < USE_EVERY);
+        }
+        let last = |secret: &SecretOf| self.used_at.get(secret);
+        let is_due = |secret: &SecretOf| last(secret).is_none_or(|at| now.saturating_duration_since(*at) >= USE_EVERY);
+        let (mut due, later): (Vec<SecretOf>, Vec<SecretOf>) =
+            self.uses.keys().filter(|secret| all || is_due(secret)).partition(|secret| last(secret).is_none());
+        due.extend(later);
+        due.truncate(limit);
+        due.into_iter().filter_map(|secret| Some((secret, self.uses.remove(&secret)?))).collect()
+    }
+
+    /// These uses were written.
+    pub(super) fn uses_written(&mut self, uses: &[(SecretOf, Used)], now: Instant) {
+        for (secret, _) in uses {
+            if self.used_at.len() < 2 * USES_MAX {
+                self.used_at.insert(*secret, now);
+            }
+        }
+    }
+
+    /// These uses could not be written.
+    pub(super) fn put_back_uses(&mut self, uses: Vec<(SecretOf, Used)>) {
+        for (secret, used) in uses {
+            self.add_use(secret, used);
+        }
+    }
+}
+
+/// What is written in one transaction.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) minutes: Vec<(Cell, Amount)>,
+    pub(super) hours: Vec<(Cell, Amount)>,
+    pub(super) events: Vec<Captured>,
+}
+
+impl Batch {
+    pub(super) fn is_empty(&self) -> bool {
+        self.minutes.is_empty() && self.hours.is_empty() && self.events.is_empty()
+    }
+}
+
+fn take_some(counts: &mut Cells<Cell, Amount>, max: usize) -> Vec<(Cell, Amount)> {
+    if counts.len() <= max {
+        return counts.drain().collect();
+    }
+    let cells: Vec<Cell> = counts.keys().take(max).copied().collect();
+    cells.into_iter().filter_map(|cell| counts.remove_entry(&cell)).collect()
+}

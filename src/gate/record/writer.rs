@@ -1,0 +1,176 @@
+//! Writing what was noted: one transaction for counts and events, so that both are there or neither.
+
+use std::sync::Mutex;
+use std::time::Instant;
+
+use super::pending::{Amount, Batch, Pending};
+use super::slot::{Budget, Captured, Cell, Slot, Used};
+use super::text::harmless;
+use super::{RecordError, lock};
+use crate::db::events::Event;
+use crate::db::usage::{Count, Step};
+use crate::db::{self, Db};
+use crate::domain::ids::{KeyId, OrgId};
+use crate::domain::time::Timestamp;
+use crate::domain::token::KeyFormat;
+use crate::domain::verdict::Verdict;
+
+/// Counts per transaction at most: some 30 ms, in which SQLite lets nobody else write.
+const COUNTS_MAX: usize = 2000;
+/// Events per transaction at most.
+const EVENTS_MAX: usize = 1000;
+/// Uses per round at most.
+const USES_MAX: usize = 1000;
+/// Room of a slot that is kept although it is empty.
+const ROOM_MAX: usize = 16_384;
+
+pub(super) struct Writer {
+    db: Db,
+    format: KeyFormat,
+    /// Events that wait at most.
+    events_max: usize,
+    pending: Pending,
+    spare: Slot,
+}
+
+fn key_text(key: &[u8; 8]) -> &str {
+    std::str::from_utf8(key).unwrap_or_default()
+}
+
+impl Writer {
+    pub(super) fn new(db: Db, format: KeyFormat, events_per_second: u32) -> Self {
+        let events_max = (events_per_second as usize).saturating_mul(10).clamp(100, 50_000);
+        Self { db, format, events_max, pending: Pending::default(), spare: Slot::default() }
+    }
+
+    /// Takes over what a slot holds. Its lock is held for an exchange of two pointers only.
+    pub(super) fn take(&mut self, slot: &Mutex<Slot>, budget: &Budget) {
+        {
+            let mut slot = lock(slot);
+            if slot.cells.is_empty() && slot.lost == 0 {
+                return;
+            }
+            std::mem::swap(&mut *slot, &mut self.spare);
+        }
+        budget.give_back_cells(self.spare.cells.len());
+        self.pending.take(&mut self.spare);
+        if self.spare.cells.capacity() > ROOM_MAX {
+            self.spare = Slot::default();
+        }
+    }
+
+    pub(super) fn settle(&mut self, all: bool) {
+        self.pending.settle(self.events_max, all);
+    }
+
+    pub(super) fn depth(&self) -> (usize, usize) {
+        self.pending.depth()
+    }
+
+    /// Writes all that waits, in as many transactions as it takes.
+    pub(super) fn write(&mut self, all: bool) -> Result<(), RecordError> {
+        loop {
+            let batch = self.pending.batch(COUNTS_MAX, EVENTS_MAX);
+            if batch.is_empty() {
+                break;
+            }
+            if let Err(error) = self.store(&batch) {
+                self.pending.put_back(batch);
+                return Err(error);
+            }
+        }
+        self.write_uses(all)
+    }
+
+    fn store(&self, batch: &Batch) -> Result<(), RecordError> {
+        let mut hours: Vec<Count<'_>> = batch.minutes.iter().map(count).collect();
+        let minutes = hours.clone();
+        hours.extend(batch.hours.iter().map(count));
+        let mut events: Vec<Event> = batch.events.iter().map(|captured| self.event(captured)).collect();
+        self.db.run(|conn| {
+            db::write(conn, |conn| {
+                db::events::bound_waiting(conn)?;
+                let before = db::events::take_numbers(conn, i64::try_from(events.len()).unwrap_or_default())?;
+                db::usage::add_counts(conn, Step::Minute, &minutes)?;
+                db::usage::add_counts(conn, Step::Hour, &hours)?;
+                db::events::insert_events(conn, &mut events, before)?;
+                Ok(())
+            })
+        })
+    }
+
+    fn event(&self, captured: &Captured) -> Event {
+        let harmless = |text: &String| harmless(text.clone(), &self.format);
+        Event {
+            seq: 0,
+            at: captured.at,
+            org: OrgId(captured.org.to_string()),
+            key: KeyId(key_text(&captured.cell.key).to_owned()),
+            secret: captured.cell.secret,
+            method: harmless(&captured.method),
+            path: harmless(&captured.path),
+            outcome: captured.cell.verdict.code().to_owned(),
+            status: refusal_status(captured.cell.verdict),
+            duration_ms: None,
+            address: harmless(&captured.address),
+            client: harmless(&captured.client),
+            request_id: harmless(&captured.request_id),
+            weight: i64::try_from(captured.weight).unwrap_or(i64::MAX),
+            reported_seq: None,
+        }
+    }
+
+    fn write_uses(&mut self, all: bool) -> Result<(), RecordError> {
+        loop {
+            let now = Instant::now();
+            let due = self.pending.due_uses(USES_MAX, all, now);
+            if due.is_empty() {
+                return Ok(());
+            }
+            let uses: Vec<db::keys::Used> =
+                due.iter().map(|((key, secret), used)| self.used(key, *secret, used)).collect();
+            let written: Result<(), RecordError> = self.db.run(|conn| Ok(db::keys::mark_used(conn, &uses)?));
+            match written {
+                Ok(()) => self.pending.uses_written(&due, now),
+                Err(error) => {
+                    self.pending.put_back_uses(due);
+                    return Err(error);
+                }
+            }
+            if !all {
+                return Ok(());
+            }
+        }
+    }
+
+    fn used(&self, key: &[u8; 8], secret: i64, used: &Used) -> db::keys::Used {
+        db::keys::Used {
+            key: key_text(key).to_owned(),
+            secret,
+            first: used.first,
+            last: used.last,
+            address: harmless(used.address().to_owned(), &self.format),
+            client: harmless(used.client().to_owned(), &self.format),
+        }
+    }
+}
+
+fn count((cell, amount): &(Cell, Amount)) -> Count<'_> {
+    Count {
+        key: key_text(&cell.key),
+        at: Timestamp::from_micros(cell.at),
+        secret: cell.secret,
+        outcome: cell.verdict.code(),
+        org: &amount.org,
+        count: i64::try_from(amount.count).unwrap_or(i64::MAX),
+    }
+}
+
+/// What the holder of a refused key is answered with.
+fn refusal_status(verdict: Verdict) -> Option<i64> {
+    match verdict {
+        Verdict::Valid => None,
+        Verdict::PlanRequired => Some(403),
+        _ => Some(401),
+    }
+}

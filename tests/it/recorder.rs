@@ -1,0 +1,221 @@
+//! What is remembered of checks: exact, bounded, and never in the way, on both databases.
+
+use std::sync::Arc;
+
+use keyrack::db::events::{Event, EventFilter, list_events};
+use keyrack::db::keys::find_key;
+use keyrack::db::usage::{Step, list_counts};
+use keyrack::domain::ids::OrgId;
+use keyrack::domain::key::ApiKey;
+use keyrack::domain::time::{Span, Timestamp};
+use keyrack::domain::token::KeyFormat;
+use keyrack::domain::verdict::Verdict;
+use keyrack::gate::record::{Note, Recorder, Seen, Waiting};
+
+use crate::fault::on_every_connection;
+use crate::support::TestApp;
+use crate::support::database::TestDatabase;
+
+const SEEN: Seen<'_> =
+    Seen { method: "GET", path: "/v1/render", address: "192.0.2.1", client: "curl/8", request_id: "req_1" };
+
+fn recorder(database: &TestDatabase, events_per_second: u32) -> Recorder {
+    let format =
+        KeyFormat { prefix: "kr".into(), environments: Vec::new(), environment_in_key: false, separator: "_".into() };
+    Recorder::new(database.db.clone(), format, events_per_second)
+}
+
+fn two() -> Timestamp {
+    Timestamp::parse("2026-11-21T14:00:00Z").unwrap()
+}
+
+fn note<'a>(key: &str, org: &'a Arc<str>, verdict: Verdict, seen: &'a Seen<'a>) -> Note<'a> {
+    Note { key: key.as_bytes().try_into().unwrap(), org, secret: 7, verdict, at: two(), seen }
+}
+
+fn events_of(database: &TestDatabase, org: &str) -> Vec<Event> {
+    database.run(|conn| list_events(conn, &org.into(), &EventFilter::default(), None, 100_000).unwrap())
+}
+
+fn weight_of(database: &TestDatabase, org: &str) -> i64 {
+    events_of(database, org).iter().map(|event| event.weight).sum()
+}
+
+#[test]
+fn counts_and_weights_are_exact_however_many_threads_check() {
+    let database = TestDatabase::new();
+    let recorder = recorder(&database, 100);
+    recorder.start().unwrap();
+    let orgs: [Arc<str>; 2] = ["org_acme".into(), "org_globex".into()];
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let (recorder, orgs) = (&recorder, &orgs);
+            scope.spawn(move || {
+                for n in 0..10_000_i64 {
+                    let (key, org) = if n % 4 == 0 { ("BBBBBBBB", &orgs[1]) } else { ("AAAAAAAA", &orgs[0]) };
+                    let verdict = if n % 5 == 0 { Verdict::Revoked } else { Verdict::Valid };
+                    let at = two().plus(Span::seconds(n % 200));
+                    recorder.note(&Note { secret: thread % 2, at, ..note(key, org, verdict, &SEEN) });
+                }
+            });
+        }
+    });
+    recorder.flush().unwrap();
+    assert_eq!(recorder.waiting(), Waiting::default());
+    for (table, condition, expected) in [
+        ("usage_minutes", "1 = 1", 80_000),
+        ("usage_hours", "1 = 1", 80_000),
+        ("usage_minutes", "org_id = 'org_globex'", 20_000),
+        ("usage_minutes", "outcome = 'REVOKED'", 16_000),
+        ("usage_minutes", "secret = 1", 40_000),
+        ("usage_minutes", "at = 1795269600000000", 80_000 * 3 / 10),
+    ] {
+        let sum = format!("SELECT CAST(COALESCE(SUM(count), 0) AS BIGINT) AS n FROM {table} WHERE {condition}");
+        assert_eq!(database.number(&sum), expected, "{table}: {condition}");
+    }
+    assert_eq!((weight_of(&database, "org_acme"), weight_of(&database, "org_globex")), (60_000, 20_000));
+    drop(recorder);
+}
+
+#[test]
+fn a_flood_is_stored_in_part_and_says_so_and_quiet_keys_are_not_starved() {
+    let database = TestDatabase::new();
+    let recorder = recorder(&database, 100);
+    let (loud, quiet): (Arc<str>, Arc<str>) = ("org_loud".into(), "org_quiet".into());
+    let mut stored = 0;
+    for round in 1..=5 {
+        for _ in 0..3000 {
+            recorder.note(&note("AAAAAAAA", &loud, Verdict::Valid, &SEEN));
+        }
+        recorder.note(&note("BBBBBBBB", &quiet, Verdict::Expired, &SEEN));
+        recorder.flush().unwrap();
+        assert_eq!(weight_of(&database, "org_loud"), 3000 * round);
+        assert_eq!(weight_of(&database, "org_quiet"), round);
+        let events = events_of(&database, "org_quiet");
+        assert_eq!(events.len() as i64, round);
+        assert_eq!((events[0].outcome.as_str(), events[0].status), ("EXPIRED", Some(401)));
+        let now = events_of(&database, "org_loud").len();
+        assert!(now - stored <= 50, "{} events in a window of half a second", now - stored);
+        stored = now;
+    }
+    assert!(stored >= 200, "{stored}");
+}
+
+#[test]
+fn no_check_is_silent_even_where_there_was_no_room_for_any_event() {
+    let database = TestDatabase::new();
+    let recorder = recorder(&database, 2);
+    let orgs: Vec<Arc<str>> = (0..50).map(|n| format!("org_{n}").into()).collect();
+    for (n, org) in orgs.iter().enumerate() {
+        for _ in 0..3 {
+            recorder.note(&note(&format!("KEY{n:05}"), org, Verdict::Revoked, &SEEN));
+        }
+    }
+    recorder.flush().unwrap();
+    for org in &orgs {
+        assert_eq!(weight_of(&database, org), 3, "{org}");
+        assert_eq!(events_of(&database, org)[0].outcome, "REVOKED");
+    }
+}
+
+#[test]
+fn what_clients_send_is_stored_harmless() {
+    let app = TestApp::new();
+    let key = app.db_create_key("ben", "ci");
+    let recorder = recorder(&app.database, 100);
+    let org: Arc<str> = "org_acme".into();
+    let long = "x".repeat(10_000);
+    let in_path = format!("/hook/{}/x", key.secret);
+    for seen in [
+        Seen { path: &format!("/a?token={}", key.secret), client: "a\u{1b}[31mb\u{202e}", ..SEEN },
+        Seen { path: &in_path, client: &key.secret, request_id: &key.secret, ..SEEN },
+        Seen { path: &long, client: &long, request_id: &long, method: &long, address: &long },
+    ] {
+        recorder.note(&note(&key.id, &org, Verdict::Valid, &seen));
+    }
+    recorder.flush().unwrap();
+    let events = events_of(&app.database, "org_acme");
+    assert_eq!((events[2].path.as_str(), events[2].client.as_str()), ("/a", "a\u{fffd}[31mb\u{fffd}"));
+    assert_eq!(events[1].path, "(removed: it held an API key)");
+    let lengths = [&events[0].method, &events[0].path, &events[0].address, &events[0].client, &events[0].request_id];
+    assert_eq!(lengths.map(String::len), [16, 512, 64, 256, 64]);
+    // That no table and no log holds the key is checked when the app goes.
+}
+
+fn find(app: &TestApp, id: &str) -> ApiKey {
+    app.database.run(|conn| find_key(conn, &OrgId::from("org_acme"), &id.into()).unwrap().unwrap())
+}
+
+#[test]
+fn the_last_use_of_a_key_and_its_secret_never_goes_backwards() {
+    let app = TestApp::new();
+    let made = app.db_create_key("ben", "ci");
+    let recorder = recorder(&app.database, 100);
+    let org: Arc<str> = "org_acme".into();
+    let tag = find(&app, &made.id).current.hash.tag();
+    let use_it = |secret, verdict, seconds: i64, address: &str| {
+        let at = two().plus(Span::seconds(seconds));
+        let seen = Seen { address, ..SEEN };
+        recorder.note(&Note { secret, at, ..note(&made.id, &org, verdict, &seen) });
+    };
+    use_it(tag, Verdict::Revoked, 1, "192.0.2.9");
+    recorder.flush().unwrap();
+    assert!(find(&app, &made.id).last_use.is_none(), "a refusal is no use");
+    use_it(tag, Verdict::Valid, 50, "192.0.2.5");
+    use_it(tag, Verdict::Valid, 100, "192.0.2.1");
+    use_it(tag, Verdict::Valid, 20, "192.0.2.2");
+    recorder.flush().unwrap();
+    use_it(tag, Verdict::Valid, 30, "192.0.2.3");
+    // An older secret of the same key, whose row is gone.
+    use_it(tag ^ 1, Verdict::Valid, 40, "192.0.2.4");
+    recorder.flush().unwrap();
+    let key = find(&app, &made.id);
+    let used = key.last_use.unwrap();
+    assert_eq!((used.at, used.address.as_str()), (two().plus(Span::seconds(100)), "192.0.2.1"));
+    assert_eq!(key.current.first_used_at, Some(two().plus(Span::seconds(20))));
+    assert_eq!(key.current.last_used_at, Some(two().plus(Span::seconds(100))));
+}
+
+#[test]
+fn a_database_that_cannot_be_written_is_caught_up_with_later() {
+    let app = TestApp::new();
+    let made = app.db_create_key("ben", "ci");
+    let recorder = recorder(&app.database, 100);
+    let org: Arc<str> = "org_acme".into();
+    let [on, off] = if app.database.is_sqlite() {
+        ["PRAGMA query_only = ON", "PRAGMA query_only = OFF"]
+    } else {
+        ["SET default_transaction_read_only = on", "SET default_transaction_read_only = off"]
+    };
+    on_every_connection(&app.database.db, on, 8);
+    for round in 1..=30 {
+        for _ in 0..100 {
+            recorder.note(&note(&made.id, &org, Verdict::Valid, &SEEN));
+        }
+        assert!(recorder.flush().is_err());
+        assert_eq!(recorder.waiting().counts, 1, "round {round}");
+    }
+    // Bounded, whatever was noted.
+    assert!(recorder.waiting().events <= 1001);
+    on_every_connection(&app.database.db, off, 8);
+    recorder.flush().unwrap();
+    assert_eq!(recorder.waiting(), Waiting::default());
+    let counts =
+        app.database.run(|conn| list_counts(conn, &"org_acme".into(), &made.id.as_str().into(), Step::Hour, two()));
+    assert_eq!(counts.unwrap().iter().map(|counted| counted.count).sum::<i64>(), 3000);
+    assert_eq!(weight_of(&app.database, "org_acme"), 3000);
+    assert!(find(&app, &made.id).last_use.is_some());
+}
+
+#[test]
+fn what_a_recorder_holds_is_written_when_it_goes() {
+    let database = TestDatabase::new();
+    let recorder = recorder(&database, 100);
+    recorder.start().unwrap();
+    let org: Arc<str> = "org_acme".into();
+    for _ in 0..7 {
+        recorder.note(&note("AAAAAAAA", &org, Verdict::Valid, &SEEN));
+    }
+    drop(recorder);
+    assert_eq!(weight_of(&database, "org_acme"), 7);
+}

@@ -15,7 +15,7 @@ pub(super) fn start(settings: &Settings) -> Result<(), CliError> {
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     let started = match settings.log_format {
         LogFormat::Text => log.with_target(false).try_init(),
-        LogFormat::Json => log.json().flatten_event(true).try_init(),
+        LogFormat::Json => log.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),
     };
     started.map_err(|error| CliError::new(format!("the log could not be started: {error}")))
 }

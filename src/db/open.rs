@@ -111,6 +111,13 @@ impl Db {
         &self.name
     }
 
+    /// How many connections are in use, and how many wait.
+    #[must_use]
+    pub fn connections(&self) -> (u32, u32) {
+        let state = self.pool.state();
+        (state.connections.saturating_sub(state.idle_connections), state.idle_connections)
+    }
+
     /// Runs `f` with a connection on this thread.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Checking a key: from the text that a client sent to a verdict. Everything that lets a key in passes here.
 
 pub mod limit;
+pub mod metrics;
 pub mod record;
 
 use crate::clock::Clock;

@@ -7,6 +7,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web};
+use tracing::Instrument as _;
 
 use super::State;
 use super::client::RequestId;
@@ -27,7 +28,19 @@ pub(super) async fn finish(
     let started = Instant::now();
     let id = random::nonce().unwrap_or_default();
     req.extensions_mut().insert(RequestId(id.clone()));
-    let config = req.app_data::<web::Data<State>>().map(|state| &state.config);
+    // At the level of errors, so that a log of errors only still says to which request they belong.
+    let span = tracing::error_span!("request", request_id = %id);
+    finish_within(req, next, id, started).instrument(span).await
+}
+
+async fn finish_within(
+    req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    id: String,
+    started: Instant,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let state = req.app_data::<web::Data<State>>().cloned();
+    let config = state.as_ref().map(|state| &state.config);
     let site = Site {
         is_https: config.is_some_and(|config| config.is_https),
         is_trustworthy: config.is_some_and(|config| config.secure_cookies),
@@ -38,8 +51,11 @@ pub(super) async fn finish(
     set_headers(res.headers_mut(), &id, is_api, path.starts_with("/static/"), site);
     // The pattern, not the path: what stands in a path may be somebody's secret pasted by mistake.
     let pattern = res.request().match_pattern().unwrap_or_else(|| "-".to_owned());
-    let (status, micros) = (res.status().as_u16(), started.elapsed().as_micros());
-    tracing::info!(%method, route = %pattern, status, micros = micros as u64, request_id = %id, "request");
+    let (status, elapsed) = (res.status().as_u16(), started.elapsed());
+    if let Some(state) = state {
+        state.running.observe(status, elapsed);
+    }
+    tracing::info!(%method, route = %pattern, status, micros = elapsed.as_micros() as u64, request_id = %id, "request");
     Ok(res)
 }
 

@@ -7,13 +7,14 @@ mod cross_site;
 mod errors;
 mod extract;
 mod finish;
+mod metrics;
 pub mod pages;
 pub mod routes;
+mod running;
+mod server;
 pub mod session;
 mod state;
 pub mod views;
-
-use std::time::Duration;
 
 use actix_session::SessionMiddleware;
 use actix_session::config::{CookieContentSecurity, PersistentSession};
@@ -21,9 +22,12 @@ use actix_web::body::MessageBody;
 use actix_web::cookie::{Key, SameSite};
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, web};
 
 pub use extract::{Form, Htmx, Json, Query};
+pub use metrics::MetricsAccess;
+pub use running::Running;
+pub use server::serve;
 pub use state::{State, WebConfig};
 
 /// The whole application: what the server runs and what tests send requests to.
@@ -72,19 +76,4 @@ fn session_middleware(state: &web::Data<State>) -> SessionMiddleware<session::St
         .cookie_content_security(CookieContentSecurity::Signed)
         .session_lifecycle(PersistentSession::default().session_ttl(actix_web::cookie::time::Duration::days(30)))
         .build()
-}
-
-/// Serves until a signal ends it; requests under way are finished first.
-///
-/// # Errors
-/// The socket cannot be listened on.
-pub async fn serve(state: web::Data<State>, listener: std::net::TcpListener) -> std::io::Result<()> {
-    HttpServer::new(move || app(state.clone()))
-        .worker_max_blocking_threads(16)
-        .client_request_timeout(Duration::from_secs(10))
-        .keep_alive(Duration::from_secs(75))
-        .shutdown_timeout(10)
-        .listen(listener)?
-        .run()
-        .await
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use actix_web::dev::ResourceDef;
 use actix_web::{guard, web};
 
-use super::{api, assets, pages};
+use super::{api, assets, metrics, pages};
 
 /// Who may use a route at all; the finer rules are in `domain::policy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,7 @@ fn method_route(method: &'static str) -> actix_web::Route {
 routes! { SERVICE, service_routes, "":
     GET "/healthz" Anyone => pages::service::healthz;
     GET "/readyz" Anyone => pages::service::readyz;
+    GET "/metrics" Anyone => metrics::serve;
     GET "/static/{file}" Anyone => assets::serve;
     GET "/.well-known/security.txt" Anyone => pages::service::security_txt;
 }

@@ -9,6 +9,7 @@ use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
 
 use super::State;
+use super::running::block;
 use crate::actions::people::Arrival;
 use crate::actions::{AppError, Origin, random};
 use crate::db;
@@ -158,7 +159,7 @@ impl Store {
         f: impl FnOnce(&mut db::Conn, &State) -> Result<T, AppError> + Send + 'static,
     ) -> Result<T, anyhow::Error> {
         let state = self.state.clone();
-        let done = web::block(move || state.db.run(|conn| f(conn, &state))).await?;
+        let done = block(move || state.db.run(|conn| f(conn, &state))).await?;
         Ok(done?)
     }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use actix_web::web;
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
+use super::metrics::MetricsAccess;
+use super::running::{Running, block};
 use crate::actions::{AppError, Ctx, Origin};
 use crate::clock::Clock;
 use crate::db::{Conn, Db};
@@ -36,6 +37,8 @@ pub struct WebConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// The text of `/.well-known/security.txt`, where the operator gave a contact.
     pub security_txt: Option<String>,
+    /// Who may read `/metrics`, and where.
+    pub metrics: MetricsAccess,
 }
 
 impl WebConfig {
@@ -68,6 +71,8 @@ pub struct Shared {
     pub clock: Clock,
     /// What the web needs to know of the settings.
     pub config: WebConfig,
+    /// How the server runs, and whether it is about to stop.
+    pub running: Running,
     /// Places for password hashing: each takes 19 MiB and a core for some time.
     pub hashing: Arc<Semaphore>,
 }
@@ -76,7 +81,8 @@ impl State {
     /// Puts it together.
     #[must_use]
     pub fn new(db: Db, rules: Rules, clock: Clock, config: WebConfig) -> Self {
-        Self(Arc::new(Shared { db, rules, clock, config, hashing: Arc::new(Semaphore::new(2)) }))
+        let running = Running::since(clock.now());
+        Self(Arc::new(Shared { db, rules, clock, config, running, hashing: Arc::new(Semaphore::new(2)) }))
     }
 
     /// Runs `f` with a connection, away from the threads that answer requests.
@@ -93,7 +99,7 @@ impl State {
             let ctx = Ctx { rules: &state.rules, clock: &state.clock, origin: &origin };
             state.db.run(|conn| f(conn, ctx))
         };
-        web::block(run).await.map_err(|error| AppError::Internal(anyhow::Error::new(error)))?
+        block(run).await.map_err(|error| AppError::Internal(anyhow::Error::new(error)))?
     }
 
     /// Runs slow work on a password, a bounded number at once.
@@ -111,6 +117,6 @@ impl State {
             let _place = place;
             f()
         };
-        web::block(work).await.map_err(|error| AppError::Internal(anyhow::Error::new(error)))?
+        block(work).await.map_err(|error| AppError::Internal(anyhow::Error::new(error)))?
     }
 }

@@ -27,6 +27,7 @@ mod people_arrival;
 mod people_members;
 mod people_operator;
 mod people_sign_in;
+mod running;
 mod shared_limits;
 mod recorder;
 mod support;

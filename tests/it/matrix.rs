@@ -32,6 +32,7 @@ const PAGES: &str = "
 GET  /                                                           303 303 303 303 303 303
 GET  /healthz                                                    200 200 200 200 200 200
 GET  /readyz                                                     200 200 200 200 200 200
+GET  /metrics                                                    404 404 404 404 404 404
 GET  /static/{file=missing}                                      404 404 404 404 404 404
 GET  /.well-known/security.txt                                   404 404 404 404 404 404
 GET  /setup                                                      404 404 404 404 404 404

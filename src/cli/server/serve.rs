@@ -10,14 +10,16 @@ use crate::actions::{Origin as ActionOrigin, people};
 use crate::cli::log;
 use crate::clock::Clock;
 use crate::db::{self, Db};
+use crate::domain::token::SecretHash;
 use crate::settings::{Origin, SecurityTxt, SessionKey, Settings, file_beside, load_or_create};
-use crate::web::{self, State, WebConfig};
+use crate::web::{self, MetricsAccess, State, WebConfig};
 
 /// Serves until a signal says stop.
 pub(in crate::cli) fn serve(mut settings: Settings) -> Result<ExitCode, CliError> {
     log::start(&settings)?;
     // The port first: a second process on the same port then leaves the database alone.
     let listener = bind(&mut settings)?;
+    let for_metrics = bind_metrics(&settings)?;
     let db = Db::open(settings.database_url.as_str())?;
     db::migrate(&db)?;
     let key = session_key(&settings)?;
@@ -25,11 +27,14 @@ pub(in crate::cli) fn serve(mut settings: Settings) -> Result<ExitCode, CliError
     say(format!("  listening on  http://{}", settings.listen));
     say(format!("  public URL    {}", settings.public_url));
     say(format!("  database      {}", db.describe()));
+    if let Some(address) = for_metrics.as_ref().and_then(|listener| listener.local_addr().ok()) {
+        say(format!("  metrics       http://{address}/metrics"));
+    }
     for warning in settings.warnings() {
         say(format!("\nWarning: {warning}"));
     }
     first_run::welcome(&db, &settings)?;
-    run(&settings, db, &key, listener)
+    run(&settings, db, &key, listener, for_metrics)
 }
 
 /// Listens before anything else is touched.
@@ -47,6 +52,13 @@ pub(super) fn bind(settings: &mut Settings) -> Result<TcpListener, CliError> {
     Ok(listener)
 }
 
+fn bind_metrics(settings: &Settings) -> Result<Option<TcpListener>, CliError> {
+    let bound = settings.metrics_listen.map(|address| TcpListener::bind(address).map_err(|error| (address, error)));
+    bound.transpose().map_err(|(address, error)| {
+        CliError::new(format!("KEYRACK_METRICS_LISTEN: cannot listen on {address}: {error}"))
+    })
+}
+
 fn session_key(settings: &Settings) -> Result<SessionKey, CliError> {
     match &settings.session_key {
         Some(key) => Ok(key.clone()),
@@ -55,11 +67,17 @@ fn session_key(settings: &Settings) -> Result<SessionKey, CliError> {
 }
 
 /// Runs the server on a listening socket.
-pub(super) fn run(settings: &Settings, db: Db, key: &SessionKey, listener: TcpListener) -> Result<ExitCode, CliError> {
+pub(super) fn run(
+    settings: &Settings,
+    db: Db,
+    key: &SessionKey,
+    listener: TcpListener,
+    for_metrics: Option<TcpListener>,
+) -> Result<ExitCode, CliError> {
     let state = Data::new(State::new(db, settings.rules(), Clock::system(), web_config(settings, key)));
     let work = async move {
         actix_web::rt::spawn(clean_up_regularly(state.clone()));
-        web::serve(state, listener).await
+        web::serve(state, listener, for_metrics).await
     };
     actix_web::rt::System::new()
         .block_on(work)
@@ -96,6 +114,10 @@ fn web_config(settings: &Settings, key: &SessionKey) -> WebConfig {
         session_key: key.as_bytes().to_vec(),
         trusted_proxies: settings.trusted_proxies.clone(),
         security_txt: settings.security_txt.as_ref().map(|entry| security_txt(entry, settings)),
+        metrics: MetricsAccess {
+            token: settings.metrics_token.as_ref().map(|token| SecretHash::of(token.expose())),
+            elsewhere: settings.metrics_listen.is_some(),
+        },
     }
 }
 

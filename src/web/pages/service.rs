@@ -12,8 +12,11 @@ pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
 }
 
-/// The database answers and has this program's schema.
+/// The database answers and has this program's schema, and nobody has asked the server to stop.
 pub async fn readyz(req: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    if state.running.is_stopping() {
+        return not_ready("stopping\n");
+    }
     let ready = state.run(client::origin(&req, "server"), |conn, _| schema_state(conn).map_err(AppError::Unavailable));
     match ready.await {
         Ok(SchemaState::Current) => HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n"),

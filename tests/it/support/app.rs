@@ -349,5 +349,6 @@ fn usual_config() -> WebConfig {
         session_key: (0..64).map(|byte| byte * 3 + 1).collect(),
         trusted_proxies: Vec::new(),
         security_txt: None,
+        metrics: keyrack::web::MetricsAccess::default(),
     }
 }

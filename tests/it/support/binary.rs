@@ -160,6 +160,18 @@ impl Server {
         ask(self.address, "POST", path, form, None).expect("an answer")
     }
 
+    /// Where it serves metrics, by its banner.
+    pub(crate) fn metrics_address(&self) -> SocketAddr {
+        let (_, rest) = self.banner.split_once("metrics       http://").expect("an address for metrics");
+        rest.split('/').next().unwrap().parse().unwrap()
+    }
+
+    /// Sends it a signal: `TERM`, `INT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
     /// The setup token that the banner holds.
     pub(crate) fn setup_token(&self) -> Option<String> {
         let (_, rest) = self.banner.split_once("/setup#")?;
@@ -167,9 +179,13 @@ impl Server {
     }
 
     /// Asks it to stop as an init system does; how it ended, and what it had logged.
-    pub(crate) fn stop(mut self) -> (ExitStatus, String) {
-        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(status.success());
+    pub(crate) fn stop(self) -> (ExitStatus, String) {
+        self.signal("TERM");
+        self.ended()
+    }
+
+    /// Waits until it has ended; how, and what it had logged.
+    pub(crate) fn ended(mut self) -> (ExitStatus, String) {
         let deadline = Instant::now() + Duration::from_secs(10);
         let ended = loop {
             match self.child.try_wait().unwrap() {
@@ -189,6 +205,11 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// `GET path` at this address, with a key or token.
+pub(crate) fn fetch(address: SocketAddr, path: &str, key: Option<&str>) -> Option<Reply> {
+    ask(address, "GET", path, "", key)
 }
 
 fn ask(address: SocketAddr, method: &str, path: &str, form: &str, key: Option<&str>) -> Option<Reply> {

@@ -34,7 +34,7 @@ pub(in crate::cli) fn demo(given: &Settings) -> Result<ExitCode, CliError> {
     print(&settings, &told);
     let key = SessionKey::random().map_err(CliError::new)?;
     // The folder goes when this returns, however it ended.
-    serve::run(&settings, db, &key, listener)
+    serve::run(&settings, db, &key, listener, None)
 }
 
 /// The address asked for, or the first free one from the usual port on.

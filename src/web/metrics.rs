@@ -1,0 +1,138 @@
+//! `/metrics` in the text format of Prometheus, version 0.0.4. Off unless the operator gave it a token, or a socket of
+//! its own: then it is nowhere else.
+
+use std::fmt::{Display, Write as _};
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::State;
+use crate::db::Db;
+use crate::domain::token::SecretHash;
+use crate::gate::metrics::{CheckMetrics, Counted, Gauges, VERDICTS};
+use crate::web::running::Running;
+
+/// Who may read them, and where.
+#[derive(Debug, Clone, Default)]
+pub struct MetricsAccess {
+    /// Whoever knows this text.
+    pub token: Option<SecretHash>,
+    /// Only on a socket of their own.
+    pub elsewhere: bool,
+}
+
+/// On the main socket.
+pub(super) async fn serve(req: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    if state.config.metrics.elsewhere || state.config.metrics.token.is_none() {
+        return HttpResponse::NotFound().content_type("text/plain; charset=utf-8").body("not configured\n");
+    }
+    answer(&req, &state)
+}
+
+/// On the socket of their own, where a token is asked for only if there is one.
+pub(super) async fn serve_beside(req: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    answer(&req, &state)
+}
+
+fn answer(req: &HttpRequest, state: &State) -> HttpResponse {
+    if let Some(token) = &state.config.metrics.token {
+        let presented = req.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let presented = presented.and_then(|value| value.split_once(' '));
+        let presented = presented.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        if !presented.is_some_and(|(_, text)| SecretHash::of(text.trim()).matches(token)) {
+            return HttpResponse::Unauthorized()
+                .insert_header((header::WWW_AUTHENTICATE, "Bearer"))
+                .content_type("text/plain; charset=utf-8")
+                .body("the token of KEYRACK_METRICS_TOKEN is needed\n");
+        }
+    }
+    let text = write(&state.running, &state.db, &CheckMetrics::default(), &Gauges::default());
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(text)
+}
+
+fn write(running: &Running, db: &Db, checks: &CheckMetrics, gauges: &Gauges) -> String {
+    let mut text = Text::default();
+    let counted = checks.read();
+    let by_verdict = VERDICTS.map(|(verdict, name)| (name, counted.counts[verdict as usize].iter().sum::<u64>()));
+    text.family("keyrack_checks_total", "counter", "Checks of keys by their verdict.");
+    text.labelled("keyrack_checks_total", "verdict", &by_verdict);
+    text.histogram("keyrack_check_duration_seconds", "How long checks took.", &counted);
+
+    text.gauge("keyrack_index_keys", "Keys in memory.", gauges.keys);
+    text.gauge("keyrack_index_orgs", "Organizations in memory.", gauges.orgs);
+    text.gauge("keyrack_nodes", "Nodes alive, this one included.", gauges.nodes);
+    text.gauge("keyrack_lease_held", "Whether this node answers checks.", u8::from(gauges.lease_held));
+    if let Some(age) = gauges.lease_age_seconds {
+        text.gauge("keyrack_lease_age_seconds", "Time since this node's lease was renewed.", age);
+    }
+    let shared = u8::from(gauges.limits_shared);
+    text.gauge("keyrack_limits_shared", "Whether limits are counted together with other nodes, in Redis.", shared);
+    text.gauge("keyrack_events_waiting", "Events that wait to be stored.", gauges.events_waiting);
+    text.gauge("keyrack_counts_waiting", "Counts of use that wait to be stored.", gauges.counts_waiting);
+    text.family("keyrack_events_not_stored_total", "counter", "Events that were counted but too many to be stored.");
+    text.line("keyrack_events_not_stored_total", "", gauges.events_not_stored);
+
+    let (in_use, idle) = db.connections();
+    text.family("keyrack_db_connections", "gauge", "Connections of the database pool.");
+    text.labelled("keyrack_db_connections", "state", &[("in_use", in_use), ("idle", idle)]);
+
+    let requests = running.requests();
+    let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+    let by_class: Vec<_> =
+        classes.into_iter().zip(requests.counts.iter().map(|counts| counts.iter().sum::<u64>())).collect();
+    text.family("keyrack_http_requests_total", "counter", "Requests answered, by the class of the status.");
+    text.labelled("keyrack_http_requests_total", "status", &by_class);
+    text.histogram("keyrack_http_request_duration_seconds", "How long requests took.", &requests);
+
+    text.family("keyrack_build_info", "gauge", "Always 1; what runs is in the labels.");
+    text.line("keyrack_build_info", concat!("version=\"", env!("CARGO_PKG_VERSION"), "\""), 1);
+    let started = running.started_at.as_micros() as f64 / 1e6;
+    text.gauge("process_start_time_seconds", "When the process started, in seconds since 1970.", started);
+    text.0
+}
+
+/// Lines of the format. Names and labels are all ours, so nothing has to be escaped.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a string cannot fail.
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn line(&mut self, name: &str, labels: &str, value: impl Display) {
+        let _ = match labels {
+            "" => writeln!(self.0, "{name} {value}"),
+            labels => writeln!(self.0, "{name}{{{labels}}} {value}"),
+        };
+    }
+
+    fn labelled(&mut self, name: &str, label: &str, values: &[(&str, impl Display)]) {
+        for (text, value) in values {
+            self.line(name, &format!("{label}=\"{text}\""), value);
+        }
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
+        self.family(name, "gauge", help);
+        self.line(name, "", value);
+    }
+
+    /// Of all labels together.
+    fn histogram<const LABELS: usize>(&mut self, name: &str, help: &str, counted: &Counted<LABELS>) {
+        self.family(name, "histogram", help);
+        let bounds = counted.bounds.iter().map(|nanos| (*nanos as f64 / 1e9).to_string());
+        let mut total = 0;
+        for (at, bound) in bounds.chain(["+Inf".to_owned()]).enumerate() {
+            total += counted.counts.iter().map(|counts| counts[at]).sum::<u64>();
+            self.line(&format!("{name}_bucket"), &format!("le=\"{bound}\""), total);
+        }
+        self.line(&format!("{name}_sum"), "", counted.nanos as f64 / 1e9);
+        self.line(&format!("{name}_count"), "", total);
+    }
+}

@@ -1,0 +1,85 @@
+//! The server as it runs: since when, how its requests fare, and whether it is about to stop.
+
+use std::time::Duration;
+
+use actix_web::web;
+use tokio::sync::watch;
+use tracing::Span;
+
+use crate::domain::time::Timestamp;
+use crate::gate::metrics::{Bounds, Counted, Histogram};
+
+const MILLI: u64 = 1_000_000;
+const OF_REQUESTS: Bounds = [
+    MILLI / 2,
+    MILLI,
+    5 * MILLI / 2,
+    5 * MILLI,
+    10 * MILLI,
+    25 * MILLI,
+    50 * MILLI,
+    100 * MILLI,
+    250 * MILLI,
+    500 * MILLI,
+    1_000 * MILLI,
+    2_500 * MILLI,
+    10_000 * MILLI,
+];
+
+/// Behind [`super::State`].
+#[derive(Debug)]
+pub struct Running {
+    /// Since when.
+    pub started_at: Timestamp,
+    requests: Histogram<5>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Running {
+    /// From now on.
+    #[must_use]
+    pub fn since(started_at: Timestamp) -> Self {
+        Self { started_at, requests: Histogram::new(&OF_REQUESTS), stopping: watch::Sender::new(false) }
+    }
+
+    /// Counts an answer by the first digit of its status.
+    pub fn observe(&self, status: u16, elapsed: Duration) {
+        if let Some(class) = usize::from(status / 100).checked_sub(1) {
+            self.requests.observe(class, elapsed);
+        }
+    }
+
+    /// The requests so far: `1xx` to `5xx`.
+    #[must_use]
+    pub fn requests(&self) -> Counted<5> {
+        self.requests.read()
+    }
+
+    /// From now on the server only finishes what it has begun.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Whether it is about to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Becomes true when the server is about to stop: whatever would go on for ever must end then.
+    #[must_use]
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+}
+
+/// Runs slow work away from the threads that answer requests. What it logs belongs to the same request.
+///
+/// # Errors
+/// The work panicked.
+pub(super) async fn block<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, actix_web::error::BlockingError> {
+    let span = Span::current();
+    web::block(move || span.in_scope(work)).await
+}

@@ -1,0 +1,202 @@
+//! The server as its operator sees it: metrics, the log, and how it stops.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use diesel::connection::SimpleConnection as _;
+use serde_json::Value;
+
+use crate::support::TestApp;
+use crate::support::app::Request;
+use crate::support::binary::{Place, Server, fetch};
+
+const TOKEN: &str = "metrics-token-of-a-test";
+
+// ---- metrics --------------------------------------------------------------------------------------------------------------
+
+/// The value of a line of metrics.
+#[track_caller]
+fn value(text: &str, line: &str) -> f64 {
+    let found = text.lines().find_map(|at| at.strip_prefix(line)?.strip_prefix(' '));
+    found.unwrap_or_else(|| panic!("{line} is missing:\n{text}")).parse().unwrap()
+}
+
+/// What a scraper would stumble over: each family has help and type first, each line a name, a number, nothing twice.
+fn assert_well_formed(text: &str) {
+    let (mut families, mut seen) = (std::collections::BTreeMap::new(), std::collections::BTreeSet::new());
+    assert!(text.ends_with('\n'));
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            assert!(families.insert(name, kind).is_none(), "{name} twice");
+        } else if !line.starts_with("# HELP ") {
+            let (series, number) = line.rsplit_once(' ').unwrap();
+            assert!(number.parse::<f64>().is_ok() && seen.insert(series), "{line}");
+            let name = series.split('{').next().unwrap();
+            let family = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
+            let family = family.filter(|family| families.contains_key(family)).unwrap_or(name);
+            assert!(families.contains_key(family), "{line} has no type");
+            assert!((families[family] == "histogram") == (family != name), "{line}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn metrics_are_off_until_there_is_a_token_and_then_it_is_needed() {
+    let off = TestApp::new();
+    off.visitor().get("/metrics").await.assert_status(404);
+    let app = TestApp::with(|setup| {
+        setup.config.metrics.token = Some(keyrack::domain::token::SecretHash::of(TOKEN));
+    });
+    for header in ["", "Bearer ", "Bearer wrong", TOKEN, "Basic metrics-token-of-a-test"] {
+        let answer = app.send(Request::new("GET", "/metrics").header("Authorization", header)).await;
+        answer.assert_status(401).assert_has_not("keyrack_");
+    }
+    let key = app.db_create_key("ben", "ci");
+    app.key(&key.secret).get("/v1/whoami").await.assert_status(200);
+    app.visitor().get("/no-such-page").await.assert_status(404);
+    let answer = app.send(Request::new("GET", "/metrics").header("Authorization", &format!("bearer {TOKEN}"))).await;
+    let answer = answer.assert_status(200).assert_has_not(&key.id).assert_has_not("acme");
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert_well_formed(&answer.body);
+    assert!(value(&answer.body, "keyrack_http_requests_total{status=\"2xx\"}") >= 1.0);
+    assert!(value(&answer.body, "keyrack_http_requests_total{status=\"4xx\"}") >= 6.0);
+    let count = value(&answer.body, "keyrack_http_request_duration_seconds_count");
+    assert_eq!(value(&answer.body, "keyrack_http_request_duration_seconds_bucket{le=\"+Inf\"}"), count);
+    assert!(value(&answer.body, "keyrack_db_connections{state=\"in_use\"}") <= 8.0);
+    assert!(value(&answer.body, "process_start_time_seconds") > 1.6e9);
+    assert_eq!(value(&answer.body, concat!("keyrack_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}")), 1.0);
+}
+
+#[test]
+fn metrics_on_a_socket_of_their_own_are_nowhere_else() {
+    let place = Place::new().set("KEYRACK_METRICS_LISTEN", "127.0.0.1:0");
+    let server = place.start(&[]);
+    assert_eq!(server.get("/metrics").status, 404);
+    let metrics = fetch(server.metrics_address(), "/metrics", None).unwrap();
+    assert_eq!(metrics.status, 200, "{metrics:?}");
+    assert_eq!(fetch(server.metrics_address(), "/healthz", None).unwrap().status, 404);
+    let (ended, log) = server.stop();
+    assert!(ended.success(), "{log}");
+
+    let place = place.set("KEYRACK_METRICS_TOKEN", TOKEN);
+    let server = place.start(&[]);
+    assert_eq!(fetch(server.metrics_address(), "/metrics", None).unwrap().status, 401);
+    assert_eq!(fetch(server.metrics_address(), "/metrics", Some(TOKEN)).unwrap().status, 200);
+    let taken = Place::new()
+        .set("KEYRACK_METRICS_LISTEN", &server.metrics_address().to_string())
+        .run(&["--listen", "127.0.0.1:0"]);
+    assert!(taken.stderr.contains("KEYRACK_METRICS_LISTEN: cannot listen on 127.0.0.1:"), "{taken:?}");
+}
+
+// ---- the log --------------------------------------------------------------------------------------------------------------
+
+#[test]
+fn every_line_of_a_json_log_is_an_object_and_those_of_a_request_name_it() {
+    let place = Place::new().set("KEYRACK_LOG", "debug").set("KEYRACK_LOG_FORMAT", "json");
+    let server = place.start(&[]);
+    let fine = server.get("/sign-in");
+    assert_eq!(fine.status, 200);
+    let file = place.path("keyrack.db");
+    let mut conn = <diesel::SqliteConnection as diesel::Connection>::establish(file.to_str().unwrap()).unwrap();
+    conn.batch_execute("ALTER TABLE users RENAME TO elsewhere").unwrap();
+    let broken = server.post("/sign-in", "email=olive%40acme.example&password=x%0a%22y%22");
+    assert!(broken.status >= 500, "{broken:?}");
+    conn.batch_execute("ALTER TABLE elsewhere RENAME TO users").unwrap();
+    let (ended, log) = server.stop();
+    assert!(ended.success());
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    for line in &lines {
+        assert!(line["timestamp"].is_string() && line["level"].is_string() && line["message"].is_string(), "{line}");
+    }
+    for (reply, least) in [(&fine, 1), (&broken, 2)] {
+        let id = reply.head.lines().find_map(|line| line.strip_prefix("x-request-id: ")).unwrap();
+        let of_it: Vec<_> = lines.iter().filter(|line| line["span"]["request_id"] == id).collect();
+        assert!(of_it.len() >= least, "{log}");
+    }
+    let (requests, errors) = (|line: &&Value| line["message"] == "request", |line: &&Value| line["level"] == "ERROR");
+    assert!(lines.iter().filter(requests).all(|line| line["request_id"].is_string()));
+    assert!(lines.iter().filter(errors).count() > 0);
+    assert!(lines.iter().filter(errors).all(|line| line["span"]["request_id"].is_string()), "{log}");
+}
+
+#[test]
+fn a_log_of_errors_only_still_names_the_request() {
+    let place = Place::new().set("KEYRACK_LOG", "error");
+    let server = place.start(&[]);
+    let file = place.path("keyrack.db");
+    let mut conn = <diesel::SqliteConnection as diesel::Connection>::establish(file.to_str().unwrap()).unwrap();
+    conn.batch_execute("ALTER TABLE users RENAME TO elsewhere").unwrap();
+    let broken = server.post("/sign-in", "email=olive%40acme.example&password=x");
+    let id = broken.head.lines().find_map(|line| line.strip_prefix("x-request-id: ")).unwrap().to_owned();
+    let (_, log) = server.stop();
+    assert!(!log.is_empty() && log.lines().all(|line| line.contains(&id)), "{log}");
+}
+
+// ---- stopping -------------------------------------------------------------------------------------------------------------
+
+/// A request whose last byte is still to come.
+fn begin_slow_request(server: &Server) -> TcpStream {
+    let mut slow = TcpStream::connect(server.address).unwrap();
+    slow.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let body = "email=olive%40acme.example&password=x";
+    write!(
+        slow,
+        "POST /sign-in HTTP/1.1\r\nHost: {0}\r\nOrigin: http://{0}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {1}\r\n\r\n{2}",
+        server.address,
+        body.len(),
+        &body[..body.len() - 1]
+    )
+    .unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    slow
+}
+
+#[test]
+fn a_request_under_way_gets_its_answer_before_the_server_stops() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let mut slow = begin_slow_request(&server);
+    server.signal("TERM");
+    std::thread::sleep(Duration::from_millis(500));
+    slow.write_all(b"x").unwrap();
+    let mut start = [0; 12];
+    slow.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 422");
+    let began = Instant::now();
+    drop(slow);
+    let (ended, log) = server.ended();
+    assert!(ended.success() && began.elapsed() < Duration::from_secs(4), "{ended} {:?}\n{log}", began.elapsed());
+    assert!(log.contains("stopping") && log.contains("stopped"), "{log}");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    for (first, second) in [("TERM", "TERM"), ("INT", "INT")] {
+        let place = Place::new();
+        let server = place.start(&[]);
+        let slow = begin_slow_request(&server);
+        server.signal(first);
+        std::thread::sleep(Duration::from_millis(300));
+        let began = Instant::now();
+        server.signal(second);
+        let (ended, log) = server.ended();
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}\n{log}", began.elapsed());
+        assert_eq!(ended.code(), Some(1), "{log}");
+        drop(slow);
+    }
+}
+
+#[actix_web::test]
+async fn a_server_that_is_about_to_stop_is_not_ready_but_healthy() {
+    let app = TestApp::new();
+    let mut stopping = app.state.running.stopping();
+    assert!(!*stopping.borrow_and_update());
+    app.visitor().get("/readyz").await.assert_status(200);
+    app.state.running.stop();
+    assert!(stopping.changed().await.is_ok() && *stopping.borrow());
+    app.visitor().get("/readyz").await.assert_status(503).assert_see("stopping");
+    app.visitor().get("/healthz").await.assert_status(200);
+}

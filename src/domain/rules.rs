@@ -23,6 +23,10 @@ pub struct Rules {
     pub default_expiry: Option<Span>,
     /// How long a key may live at most.
     pub max_expiry: Option<Span>,
+    /// How long counts of checks by the hour are kept.
+    pub usage_kept: Span,
+    /// How long checked requests are kept.
+    pub events_kept: Span,
     /// Whether strangers may sign up.
     pub sign_up_open: bool,
 }

@@ -85,6 +85,9 @@ impl Settings {
             "keys.query_parameter_endpoints" => Some(list(keys.query_parameter_endpoints.iter().cloned())),
             "keys.default_expiry" => Some(quoted(&expiry(keys.default_expiry))),
             "keys.max_expiry" => Some(quoted(&expiry(keys.max_expiry))),
+            "usage.keep" => Some(quoted(&expiry(Some(self.records.usage_kept)))),
+            "events.keep" => Some(quoted(&expiry(Some(self.records.events_kept)))),
+            "events.per_second" => Some(self.records.events_per_second.to_string()),
             _ => None,
         }
     }

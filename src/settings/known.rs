@@ -72,6 +72,13 @@ pub const SETTINGS: &[Known] = &[
     ),
     plain("keys.default_expiry", "never", "Lifetime offered for a new key: `90d`, `1y`, `never`"),
     plain("keys.max_expiry", "never", "Longest lifetime of a new key"),
+    plain("usage.keep", "90d", "How long counts by the hour are kept; by the minute two days"),
+    plain("events.keep", "7d", "How long checked requests are kept"),
+    plain(
+        "events.per_second",
+        "1000",
+        "Checked requests stored a second and node at most; further ones are counted in the rows stored",
+    ),
     plain("sign_up.open", "false", "Whether strangers may sign up with an organization of their own"),
     plain("smtp.host", "", "Mail server"),
     plain("smtp.port", "587", "Its port"),

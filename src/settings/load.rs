@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::plans::read_plans;
 use super::read::Reader;
 use super::{
-    Brand, DatabaseUrl, FirstOwner, Hidden, Keys, LogFormat, PublicUrl, SecurityTxt, SessionKey, Settings,
+    Brand, DatabaseUrl, FirstOwner, Hidden, Keys, LogFormat, PublicUrl, Records, SecurityTxt, SessionKey, Settings,
     SettingsError, Smtp, SmtpTls, Sources,
 };
 use crate::domain::in_url;
@@ -62,6 +62,7 @@ fn read_all(r: &mut Reader) -> Option<Settings> {
         }),
         brand: read_brand(r),
         keys: read_keys(r),
+        records: read_records(r),
         sign_up_open: r.flag("sign_up.open", false),
         smtp: read_smtp(r),
         security_txt: read_security_txt(r),
@@ -246,6 +247,18 @@ fn read_endpoints(r: &mut Reader) -> Vec<String> {
         }
     }
     endpoints
+}
+
+fn read_records(r: &mut Reader) -> Records {
+    let kept = |text: &str| match parse_duration(text) {
+        Ok(span) if span >= Span::hours(1) => Ok(span),
+        _ => Err(format!("“{text}” is not a length of time; write 12h, 7d or 1y, at least 1h")),
+    };
+    Records {
+        usage_kept: r.parsed_or("usage.keep", Span::days(90), kept),
+        events_kept: r.parsed_or("events.keep", Span::days(7), kept),
+        events_per_second: r.number("events.per_second", 1000, (1, 100_000)),
+    }
 }
 
 fn parse_expiry(text: &str) -> Result<Option<Span>, String> {

@@ -63,6 +63,8 @@ pub struct Settings {
     pub brand: Brand,
     /// What keys look like and may do.
     pub keys: Keys,
+    /// What is remembered of checks.
+    pub records: Records,
     /// Whether strangers may sign up.
     pub sign_up_open: bool,
     /// How mail is sent.
@@ -121,6 +123,17 @@ impl Keys {
             separator: self.separator.clone(),
         }
     }
+}
+
+/// What is remembered of checks, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Records {
+    /// How long counts by the hour are kept.
+    pub usage_kept: Span,
+    /// How long events are kept.
+    pub events_kept: Span,
+    /// Events stored at most.
+    pub events_per_second: u32,
 }
 
 /// The owner of an unattended first start.
@@ -274,6 +287,8 @@ impl Settings {
             url_endpoints: self.keys.query_parameter_endpoints.clone(),
             default_expiry: self.keys.default_expiry,
             max_expiry: self.keys.max_expiry,
+            usage_kept: self.records.usage_kept,
+            events_kept: self.records.events_kept,
             sign_up_open: self.sign_up_open,
         }
     }

@@ -77,15 +77,30 @@ impl Reader {
     }
 
     pub(super) fn port(&mut self, path: &str, default: u16) -> u16 {
-        let number = match self.given(path).map(|given| &given.value) {
-            None => return default,
-            Some(toml::Value::Integer(number)) => u16::try_from(*number).ok(),
-            Some(toml::Value::String(text)) => text.parse().ok(),
-            Some(_) => None,
-        };
-        number.filter(|port| *port > 0).unwrap_or_else(|| {
+        let number = self.integer(path).map(|number| number.and_then(|number| u16::try_from(number).ok()));
+        let Some(port) = number else { return default };
+        port.filter(|port| *port > 0).unwrap_or_else(|| {
             self.refuse(path, "must be a port from 1 to 65535");
             default
+        })
+    }
+
+    /// A whole number within these bounds.
+    pub(super) fn number(&mut self, path: &str, default: u32, (least, most): (u32, u32)) -> u32 {
+        let number = self.integer(path).map(|number| number.and_then(|number| u32::try_from(number).ok()));
+        let Some(number) = number else { return default };
+        number.filter(|number| (least..=most).contains(number)).unwrap_or_else(|| {
+            self.refuse(path, &format!("must be a number from {least} to {most}"));
+            default
+        })
+    }
+
+    /// What stands there, if anything does; nothing within it when that is no number.
+    fn integer(&self, path: &str) -> Option<Option<i64>> {
+        Some(match &self.given(path)?.value {
+            toml::Value::Integer(number) => Some(*number),
+            toml::Value::String(text) => text.parse().ok(),
+            _ => None,
         })
     }
 

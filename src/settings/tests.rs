@@ -94,6 +94,9 @@ fn every_setting_has_a_variable() {
         ("KEYRACK_KEYS_ENVIRONMENT_IN_KEY", "1"),
         ("KEYRACK_KEYS_SEPARATOR", ""),
         ("KEYRACK_KEYS_MAX_EXPIRY", "1y"),
+        ("KEYRACK_USAGE_KEEP", "1y"),
+        ("KEYRACK_EVENTS_KEEP", "12h"),
+        ("KEYRACK_EVENTS_PER_SECOND", "50"),
         ("KEYRACK_SIGN_UP_OPEN", "true"),
         ("KEYRACK_SMTP_HOST", "mail.example.com"),
         ("KEYRACK_SMTP_FROM", "keys@example.com"),
@@ -111,6 +114,8 @@ fn every_setting_has_a_variable() {
     assert_eq!((all.keys.prefix.as_str(), all.keys.separator.as_str()), ("rk_live", ""));
     assert_eq!(all.keys.default_expiry, all.keys.max_expiry);
     assert_eq!(all.brand.env_prefix, "OUTKIT");
+    assert_eq!((all.rules().usage_kept, all.rules().events_kept), (Span::days(365), Span::hours(12)));
+    assert_eq!(all.records.events_per_second, 50);
     assert!(all.smtp.is_some() && all.security_txt.is_some() && all.sign_up_open);
 }
 
@@ -184,6 +189,8 @@ fn wrong_values_are_refused_in_plain_words() {
         ("[keys]\nenvironments = [\"Live\"]", "“Live” must be 1 to 12 characters of a-z and 0-9"),
         ("[keys]\nenvironments = [\"live\", \"live\"]", "stands there twice"),
         ("[keys]\nkeys_may_manage_keys = \"true\"", "must be true or false without quotes"),
+        ("[events]\nkeep = \"never\"", "“never” is not a length of time; write 12h, 7d or 1y, at least 1h"),
+        ("[events]\nper_second = 0", "events.per_second: must be a number from 1 to 100000"),
         ("[keys]\nmax_expiry = \"soon\"", "“soon” is not a lifetime; write 90d, 24h, 1y or never"),
         ("[keys]\nmax_expiry = \"30d\"\ndefault_expiry = \"90d\"", "is longer than keys.max_expiry"),
         ("[keys]\nmax_expiry = \"30d\"\ndefault_expiry = \"never\"", "is never, but keys.max_expiry"),

@@ -74,6 +74,7 @@ routes! { API, api_routes, "/v1":
     POST "/keys" Key => api::keys::create_key;
     GET "/keys/{id}" Key => api::keys::get_key;
     PATCH "/keys/{id}" Key => api::keys::edit_key;
+    GET "/keys/{id}/stats" Key => api::stats::key_stats;
     POST "/keys/{id}/rotate" Key => api::keys::rotate_key;
     POST "/keys/{id}/revoke" Key => api::keys::revoke_key;
 }

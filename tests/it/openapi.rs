@@ -59,6 +59,8 @@ async fn answers_have_the_described_fields() {
     assert_eq!(keys_of(&list), described("/v1/keys", "get", "200"));
     let one = script.get(&format!("/v1/keys/{}", key.id)).await.assert_status(200).json();
     assert_eq!(keys_of(&one), described("/v1/keys/{id}", "get", "200"));
+    let stats = script.get(&format!("/v1/keys/{}/stats", key.id)).await.assert_status(200).json();
+    assert_eq!(keys_of(&stats), described("/v1/keys/{id}/stats", "get", "200"));
     let made = script.post("/v1/keys", &json!({"name": "second"})).await.assert_status(201).json();
     app.learn(made["secret"].as_str().unwrap());
     assert_eq!(keys_of(&made), described("/v1/keys", "post", "201"));

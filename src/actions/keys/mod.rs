@@ -4,6 +4,7 @@ mod create;
 mod look;
 mod revoke;
 mod rotate;
+mod stats;
 
 pub use crate::db::keys::{KeyFilter, KeySort};
 pub use create::{Created, NewKey, Once, create_key, read_new_key};
@@ -12,6 +13,7 @@ pub use look::{
 };
 pub use revoke::{BulkOutcome, RevokeInput, revoke_key, revoke_keys, revoke_with_audit};
 pub use rotate::{Rotated, finish_rotation, rotate_key};
+pub use stats::{Point, Stats, Traffic, key_stats, key_traffic, refused_since_revoked, sparklines};
 
 use serde_json::json;
 

@@ -1,16 +1,22 @@
 //! Clearing away what can no longer matter. Nothing depends on it: what is over is refused before it is gone.
 
 use crate::actions::{AppError, Ctx};
+use crate::db::usage::{MINUTES_KEPT, Step};
 use crate::db::{self, Conn};
 use crate::domain::session::{AGE_MAX, IDLE_MAX};
 use crate::domain::throttle::FORGOTTEN_AFTER;
-use crate::domain::time::Span;
+use crate::domain::time::{Span, Timestamp};
 
 /// How long a form's nonce or an Idempotency-Key is remembered.
 const DONE_REMEMBERED: Span = Span::hours(25);
 
-/// Ends for good what a grace has left behind, so that no clock turned back revives it; deletes dead sessions, old nonces
-/// and idle throttles. Returns how many rows that were.
+/// Rows deleted by one statement at most: some 50 ms, in which SQLite lets nobody else write.
+const PIECE: i64 = 5000;
+/// Pieces of each kind at most, each time.
+const PIECES_MAX: usize = 200;
+
+/// Ends for good what a grace has left behind, so that no clock turned back revives it; deletes dead sessions, old nonces,
+/// idle throttles, and counts and events that are old enough. Returns how many rows that were.
 ///
 /// # Errors
 /// The database's own failure.
@@ -20,5 +26,25 @@ pub fn clean_up(conn: &mut Conn, ctx: Ctx<'_>) -> Result<usize, AppError> {
     let done = db::tokens::delete_old_done(conn, now.minus(DONE_REMEMBERED))?;
     let throttles = db::throttles::delete_old_throttles(conn, now.minus(FORGOTTEN_AFTER))?;
     let secrets = db::keys::mark_overdue_secrets_ended(conn, now)?;
-    Ok(sessions + done + throttles + secrets)
+    let records = clear_records(conn, ctx, now)?;
+    Ok(sessions + done + throttles + secrets + records)
+}
+
+/// Deletes counts and events that are older than the operator wants, in pieces that leave room for others to write between.
+fn clear_records(conn: &mut Conn, ctx: Ctx<'_>, now: Timestamp) -> Result<usize, AppError> {
+    let usage_kept = ctx.rules.usage_kept;
+    let hours = now.minus(usage_kept);
+    let minutes = now.minus(usage_kept.min(MINUTES_KEPT));
+    let events = now.minus(ctx.rules.events_kept);
+    let mut deleted = 0;
+    for _ in 0..PIECES_MAX {
+        let piece = db::usage::delete_counts(conn, Step::Minute, minutes, PIECE)?
+            + db::usage::delete_counts(conn, Step::Hour, hours, PIECE)?
+            + db::events::delete_events(conn, events, PIECE)?;
+        deleted += piece;
+        if piece == 0 {
+            break;
+        }
+    }
+    Ok(deleted)
 }

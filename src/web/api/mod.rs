@@ -5,6 +5,7 @@ pub mod keys;
 pub mod openapi;
 pub mod orgs;
 pub mod presented;
+pub mod stats;
 pub mod whoami;
 
 use actix_web::HttpResponse;

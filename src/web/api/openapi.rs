@@ -10,7 +10,7 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use super::{keys, orgs, whoami};
+use super::{keys, orgs, stats, whoami};
 
 /// A failure: `application/problem+json` (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,6 +51,7 @@ pub struct Problem {
         keys::edit_key,
         keys::rotate_key,
         keys::revoke_key,
+        stats::key_stats,
     ),
     components(schemas(Problem)),
     modifiers(&Everywhere),

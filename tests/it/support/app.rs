@@ -332,6 +332,8 @@ fn usual_rules() -> Rules {
         url_endpoints: Vec::new(),
         default_expiry: None,
         max_expiry: None,
+        usage_kept: Span::days(90),
+        events_kept: Span::days(7),
         sign_up_open: false,
     }
 }

@@ -1,0 +1,192 @@
+//! What a key was used for: sums, reasons of refusals, and the course of time.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::load_key;
+use crate::actions::{AppError, OrgScope};
+use crate::db;
+use crate::db::usage::{Counted, MINUTES_KEPT, Step};
+use crate::domain::ids::KeyId;
+use crate::domain::time::{Span, Timestamp};
+use crate::domain::verdict::Verdict;
+
+/// Up to so long a time is shown by the minute.
+const BY_MINUTE_MAX: Span = Span::hours(3);
+/// The longest time that statistics are given for.
+const STATS_MAX: Span = Span::days(366);
+
+/// What happened within one minute or hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Point {
+    /// Its start.
+    pub at: Timestamp,
+    /// Requests that were let in.
+    pub served: i64,
+    /// Requests that were refused.
+    pub refused: i64,
+    /// Of those let in, how many the upstream reported as failed: 4xx or 5xx.
+    pub failed: i64,
+}
+
+impl Point {
+    const fn empty(at: Timestamp) -> Self {
+        Self { at, served: 0, refused: 0, failed: 0 }
+    }
+
+    fn add(&mut self, outcome: &str, count: i64) {
+        let place = match Kind::of(outcome) {
+            Kind::Served => &mut self.served,
+            Kind::Refused => &mut self.refused,
+            Kind::Failed => &mut self.failed,
+            Kind::Fine => return,
+        };
+        *place = place.saturating_add(count);
+    }
+}
+
+enum Kind {
+    Served,
+    Refused,
+    /// Reported by the upstream as failed; counted as served already.
+    Failed,
+    /// Reported by the upstream as well answered; counted as served already.
+    Fine,
+}
+
+impl Kind {
+    fn of(outcome: &str) -> Self {
+        match outcome {
+            "STATUS_4XX" | "STATUS_5XX" => Self::Failed,
+            "STATUS_2XX" | "STATUS_3XX" => Self::Fine,
+            code if code == Verdict::Valid.code() => Self::Served,
+            _ => Self::Refused,
+        }
+    }
+}
+
+/// The statistics of a key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stats {
+    /// Requests that were let in.
+    pub served: i64,
+    /// Requests that were refused, by the verdict's code.
+    pub refused: BTreeMap<String, i64>,
+    /// The part of all requests that were refused, or that the upstream reported as failed: from 0 to 1.
+    pub error_rate: f64,
+    /// When it was last let in.
+    pub last_used_at: Option<Timestamp>,
+    /// How long each point of the series is.
+    pub step: Step,
+    /// Without gaps, the oldest first.
+    pub series: Vec<Point>,
+}
+
+/// The traffic of a key by its two secrets, from the oldest to now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Traffic {
+    /// Of the current secret.
+    pub current: Vec<Point>,
+    /// Of the one before it.
+    pub previous: Vec<Point>,
+    /// When the one before it was last let in, to the minute, within the time that was asked for.
+    pub previous_used_at: Option<Timestamp>,
+}
+
+/// Counts within `since`, exact to the minute as far as minutes are kept, and the step in which to show them.
+fn counts(scope: &mut OrgScope<'_>, id: &KeyId, since: Span) -> Result<(Vec<Counted>, Step), AppError> {
+    let stored = if since < MINUTES_KEPT { Step::Minute } else { Step::Hour };
+    let from = scope.now.minus(since);
+    let counts = db::usage::list_counts(scope.conn, &scope.org.id, id, stored, from)?;
+    Ok((counts, if since <= BY_MINUTE_MAX { Step::Minute } else { Step::Hour }))
+}
+
+/// Points without gaps from `since` ago until now.
+fn series<'c>(counts: impl Iterator<Item = &'c Counted>, step: Step, since: Span, now: Timestamp) -> Vec<Point> {
+    let first = now.minus(since).floor(step.span());
+    let mut points = Vec::new();
+    let mut at = first;
+    while at <= now {
+        points.push(Point::empty(at));
+        at = at.plus(step.span());
+    }
+    for counted in counts {
+        let place = counted.at.since(first).as_seconds() / step.span().as_seconds().max(1);
+        let place = usize::try_from(place).ok().filter(|_| counted.at >= first);
+        if let Some(point) = place.and_then(|place| points.get_mut(place)) {
+            point.add(&counted.outcome, counted.count);
+        }
+    }
+    points
+}
+
+/// The statistics of a key for the last `since`.
+///
+/// # Errors
+/// Not found, not allowed to see it, or a time that is too long.
+pub fn key_stats(scope: &mut OrgScope<'_>, id: &KeyId, since: Span) -> Result<Stats, AppError> {
+    let key = load_key(scope, id)?;
+    if since < Span::minutes(1) || since > STATS_MAX {
+        return Err(AppError::field("since", "since is a length of time from 1m to 366d."));
+    }
+    let (counts, step) = counts(scope, id, since)?;
+    let mut total = Point::empty(scope.now);
+    let mut refused = BTreeMap::new();
+    for counted in &counts {
+        total.add(&counted.outcome, counted.count);
+        if matches!(Kind::of(&counted.outcome), Kind::Refused) {
+            *refused.entry(counted.outcome.clone()).or_insert(0) += counted.count;
+        }
+    }
+    let all = total.served.saturating_add(total.refused);
+    let errors = total.refused.saturating_add(total.failed);
+    Ok(Stats {
+        served: total.served,
+        refused,
+        error_rate: if all == 0 { 0.0 } else { (errors as f64 / all as f64).min(1.0) },
+        last_used_at: key.last_use.map(|used| used.at),
+        step,
+        series: series(counts.iter(), step, since, scope.now),
+    })
+}
+
+/// The traffic of a key for the last `since`, its old secret apart from its current one.
+///
+/// # Errors
+/// Not found, or not allowed to see it.
+pub fn key_traffic(scope: &mut OrgScope<'_>, id: &KeyId, since: Span) -> Result<Traffic, AppError> {
+    let key = load_key(scope, id)?;
+    let (counts, step) = counts(scope, id, since)?;
+    let (current, previous) = (key.current.hash.tag(), key.previous.map(|old| old.hash.tag()));
+    let of = |secret: Option<i64>| counts.iter().filter(move |counted| Some(counted.secret) == secret);
+    let valid = Verdict::Valid.code();
+    Ok(Traffic {
+        current: series(of(Some(current)), step, since, scope.now),
+        previous: series(of(previous), step, since, scope.now),
+        previous_used_at: of(previous).filter(|counted| counted.outcome == valid).map(|counted| counted.at).max(),
+    })
+}
+
+/// The last 24 hours of several keys that the caller may see, by the hour: for a page of sparklines.
+///
+/// # Errors
+/// The database's own failure.
+pub fn sparklines(scope: &mut OrgScope<'_>, keys: &[KeyId]) -> Result<HashMap<KeyId, Vec<Point>>, AppError> {
+    let day = Span::hours(23);
+    let mut by_key: HashMap<KeyId, Vec<Counted>> = keys.iter().map(|key| (key.clone(), Vec::new())).collect();
+    for hour in db::usage::list_hours_of(scope.conn, &scope.org.id, keys, scope.now.minus(day))? {
+        let counted = Counted { at: hour.at, secret: 0, outcome: hour.outcome, count: hour.count };
+        by_key.entry(hour.key).or_default().push(counted);
+    }
+    let now = scope.now;
+    Ok(by_key.into_iter().map(|(key, counts)| (key, series(counts.iter(), Step::Hour, day, now))).collect())
+}
+
+/// How often a key was refused since it was revoked; nothing for one that was not.
+///
+/// # Errors
+/// Not found, or not allowed to see it.
+pub fn refused_since_revoked(scope: &mut OrgScope<'_>, id: &KeyId) -> Result<Option<i64>, AppError> {
+    let Some(revoked) = load_key(scope, id)?.revoked else { return Ok(None) };
+    let code = Verdict::Revoked.code();
+    Ok(Some(db::usage::count_refused(scope.conn, &scope.org.id, id, code, revoked.at, scope.now)?))
+}

@@ -2,6 +2,7 @@
 //! (`insert_`, `find_`, `list_`, `count_`, `mark_`) and decide nothing.
 
 pub mod audit;
+pub mod backlog;
 mod batch;
 mod conn;
 pub mod events;

@@ -219,7 +219,10 @@ impl Shared {
         }
         writer.settle(all);
         self.budget.refill();
-        let result = writer.write(all);
+        let mut result = writer.write(all);
+        if !all && result.is_ok() {
+            result = writer.work_off();
+        }
         let (counts, events) = writer.depth();
         self.waiting_counts.store(counts, Ordering::Relaxed);
         self.waiting_events.store(events, Ordering::Relaxed);

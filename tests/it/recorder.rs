@@ -208,6 +208,40 @@ fn a_database_that_cannot_be_written_is_caught_up_with_later() {
 }
 
 #[test]
+fn a_check_of_very_many_keys_is_safe_at_once_and_counted_soon() {
+    let database = TestDatabase::new();
+    let recorder = recorder(&database, 100);
+    let org: Arc<str> = "org_acme".into();
+    for round in 0..2 {
+        for n in 0..3000 {
+            let at = two().plus(Span::minutes(round));
+            recorder.note(&Note { at, ..note(&format!("K{n:07}"), &org, Verdict::Expired, &SEEN) });
+            recorder.note(&Note { secret: -1, ..note(&format!("K{n:07}"), &org, Verdict::Valid, &SEEN) });
+        }
+        recorder.flush().unwrap();
+        assert_eq!(recorder.waiting(), Waiting::default());
+        assert_eq!(weight_of(&database, "org_acme"), 6000 * (round + 1));
+    }
+    let left = || database.number("SELECT COUNT(*) AS n FROM usage_backlog");
+    assert!(left() > 0);
+    drop(recorder);
+    // Another process works it off.
+    let next = self::recorder(&database, 100);
+    next.start().unwrap();
+    for _ in 0..600 {
+        if left() == 0 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    drop(next);
+    for table in ["usage_minutes", "usage_hours"] {
+        let sum = |what: &str| database.number(&format!("SELECT CAST(SUM({what}) AS BIGINT) AS n FROM {table}"));
+        assert_eq!((sum("count"), sum("count * secret")), (12_000, 6000 * 7 - 6000), "{table}");
+    }
+}
+
+#[test]
 fn what_a_recorder_holds_is_written_when_it_goes() {
     let database = TestDatabase::new();
     let recorder = recorder(&database, 100);

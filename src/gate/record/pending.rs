@@ -161,12 +161,14 @@ impl Pending {
         let minutes = take_some(&mut self.minutes, counts_max);
         let hours = take_some(&mut self.hours, counts_max - minutes.len());
         let events = self.events.drain(..self.events.len().min(events_max)).collect();
-        Batch { minutes, hours, events }
+        // A few more are added in the next round; very many wait in the database.
+        let backlog = if self.minutes.len() > counts_max { self.minutes.drain().collect() } else { Vec::new() };
+        Batch { minutes, hours, events, backlog }
     }
 
     /// Puts back what could not be written.
     pub(super) fn put_back(&mut self, batch: Batch) {
-        for (cell, amount) in batch.minutes {
+        for (cell, amount) in batch.minutes.into_iter().chain(batch.backlog) {
             add(&mut self.minutes, cell, amount);
         }
         for (cell, amount) in batch.hours {
@@ -214,6 +216,8 @@ pub(super) struct Batch {
     pub(super) minutes: Vec<(Cell, Amount)>,
     pub(super) hours: Vec<(Cell, Amount)>,
     pub(super) events: Vec<Captured>,
+    /// Counts by the minute for which there is no time now.
+    pub(super) backlog: Vec<(Cell, Amount)>,
 }
 
 impl Batch {

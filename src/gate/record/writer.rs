@@ -1,5 +1,6 @@
 //! Writing what was noted: one transaction for counts and events, so that both are there or neither.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use super::text::harmless;
 use super::{RecordError, lock};
 use crate::db::events::Event;
 use crate::db::usage::{Count, Step};
-use crate::db::{self, Db};
+use crate::db::{self, Conn, Db};
 use crate::domain::ids::{KeyId, OrgId};
 use crate::domain::time::Timestamp;
 use crate::domain::token::KeyFormat;
@@ -23,6 +24,10 @@ const EVENTS_MAX: usize = 1000;
 const USES_MAX: usize = 1000;
 /// Room of a slot that is kept although it is empty.
 const ROOM_MAX: usize = 16_384;
+/// Rows of the backlog that are added up at once at most.
+const BACKLOG_ROWS_MAX: i64 = 200;
+/// So many rounds after the backlog was found empty it is looked at again: another process may have left something.
+const BACKLOG_LOOKS: u32 = 120;
 
 pub(super) struct Writer {
     db: Db,
@@ -31,6 +36,8 @@ pub(super) struct Writer {
     events_max: usize,
     pending: Pending,
     spare: Slot,
+    /// Rounds until the backlog is looked at.
+    until_backlog: u32,
 }
 
 fn key_text(key: &[u8; 8]) -> &str {
@@ -40,7 +47,7 @@ fn key_text(key: &[u8; 8]) -> &str {
 impl Writer {
     pub(super) fn new(db: Db, format: KeyFormat, events_per_second: u32) -> Self {
         let events_max = (events_per_second as usize).saturating_mul(10).clamp(100, 50_000);
-        Self { db, format, events_max, pending: Pending::default(), spare: Slot::default() }
+        Self { db, format, events_max, pending: Pending::default(), spare: Slot::default(), until_backlog: 0 }
     }
 
     /// Takes over what a slot holds. Its lock is held for an exchange of two pointers only.
@@ -74,6 +81,9 @@ impl Writer {
             if batch.is_empty() {
                 break;
             }
+            if !batch.backlog.is_empty() {
+                self.until_backlog = 0;
+            }
             if let Err(error) = self.store(&batch) {
                 self.pending.put_back(batch);
                 return Err(error);
@@ -86,17 +96,44 @@ impl Writer {
         let mut hours: Vec<Count<'_>> = batch.minutes.iter().map(count).collect();
         let minutes = hours.clone();
         hours.extend(batch.hours.iter().map(count));
+        let backlog = backlog_rows(&batch.backlog);
         let mut events: Vec<Event> = batch.events.iter().map(|captured| self.event(captured)).collect();
         self.db.run(|conn| {
             db::write(conn, |conn| {
                 db::events::bound_waiting(conn)?;
-                let before = db::events::take_numbers(conn, i64::try_from(events.len()).unwrap_or_default())?;
+                let numbers = i64::try_from(events.len() + backlog.len()).unwrap_or_default();
+                let before = db::events::take_numbers(conn, numbers)?;
                 db::usage::add_counts(conn, Step::Minute, &minutes)?;
                 db::usage::add_counts(conn, Step::Hour, &hours)?;
+                db::backlog::insert_backlog(conn, &backlog, before)?;
+                let before = before + i64::try_from(backlog.len()).unwrap_or_default();
                 db::events::insert_events(conn, &mut events, before)?;
                 Ok(())
             })
         })
+    }
+
+    /// Adds up some of the backlog, where there is any: as many counts as one round may add.
+    pub(super) fn work_off(&mut self) -> Result<(), RecordError> {
+        if self.until_backlog > 0 {
+            self.until_backlog -= 1;
+            return Ok(());
+        }
+        let mut added = 0;
+        while added < COUNTS_MAX {
+            let worked_off = self.db.run(|conn| -> Result<Option<usize>, RecordError> {
+                let Some(part) = db::backlog::find_oldest_part(conn)? else { return Ok(None) };
+                db::write(conn, |conn| work_off_part(conn, part)).map(Some)
+            })?;
+            match worked_off {
+                Some(counts) => added += counts.max(1),
+                None => {
+                    self.until_backlog = BACKLOG_LOOKS;
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn event(&self, captured: &Captured) -> Event {
@@ -153,6 +190,37 @@ impl Writer {
             client: harmless(used.client().to_owned(), &self.format),
         }
     }
+}
+
+/// Adds up the counts of a part, as many as one transaction may add; the others are put back as one row. Returns how many.
+fn work_off_part(conn: &mut Conn, part: u8) -> Result<usize, RecordError> {
+    db::events::bound_waiting(conn)?;
+    let before = db::events::take_numbers(conn, 1)?;
+    let rows = db::backlog::take_backlog(conn, part, BACKLOG_ROWS_MAX)?;
+    let mut sums: BTreeMap<(&str, Timestamp, i64, &str, &str), i64> = BTreeMap::new();
+    for count in rows.iter().flat_map(|row| db::backlog::decode(row)) {
+        *sums.entry((count.key, count.at, count.secret, count.outcome, count.org)).or_default() += count.count;
+    }
+    let sum = |((key, at, secret, outcome, org), count)| Count { key, at, secret, outcome, org, count };
+    let counts: Vec<Count<'_>> = sums.into_iter().map(sum).collect();
+    let (now, later) = counts.split_at(counts.len().min(COUNTS_MAX));
+    db::usage::add_counts(conn, Step::Minute, now)?;
+    db::usage::add_counts(conn, Step::Hour, now)?;
+    if !later.is_empty() {
+        db::backlog::insert_backlog(conn, &[(part, db::backlog::encode(later))], before)?;
+    }
+    Ok(now.len())
+}
+
+/// The rows of the backlog for these counts: those of a key always lie in the same part.
+fn backlog_rows(counts: &[(Cell, Amount)]) -> Vec<(u8, String)> {
+    let mut parts: BTreeMap<u8, Vec<Count<'_>>> = BTreeMap::new();
+    for entry in counts {
+        let part =
+            entry.0.key.iter().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(*byte)) % db::backlog::PARTS;
+        parts.entry(part).or_default().push(count(entry));
+    }
+    parts.into_iter().map(|(part, counts)| (part, db::backlog::encode(&counts))).collect()
 }
 
 fn count((cell, amount): &(Cell, Amount)) -> Count<'_> {

@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::db::{DatabaseErrorKind, DbError, PoolError};
 use crate::domain::policy::Denied;
 use crate::domain::time::Timestamp;
+use crate::gate::NoLease;
 
 /// Mistakes in what was typed: field name and sentence.
 pub type FieldErrors = Vec<(&'static str, String)>;
@@ -50,6 +51,12 @@ pub enum AppError {
         /// When this one came.
         now: Timestamp,
     },
+    /// The requests of this minute are used up.
+    #[error("Too many requests. Try again in {seconds} seconds.")]
+    RateLimited {
+        /// Until the next one is let in.
+        seconds: u32,
+    },
     /// The database cannot be reached or cannot be written now.
     #[error("Keyrack cannot reach its database right now. Try again in a moment.")]
     Unavailable(String),
@@ -79,7 +86,7 @@ impl AppError {
             Self::TooLarge => 413,
             Self::UnsupportedType(_) => 415,
             Self::MethodNotAllowed => 405,
-            Self::Throttled { .. } => 429,
+            Self::Throttled { .. } | Self::RateLimited { .. } => 429,
             Self::Unavailable(_) => 503,
             Self::Internal(_) => 500,
         }
@@ -99,7 +106,7 @@ impl AppError {
             | Self::TooSlow
             | Self::UnsupportedType(_)
             | Self::MethodNotAllowed => "INVALID_REQUEST",
-            Self::Throttled { .. } => "RATE_LIMITED",
+            Self::Throttled { .. } | Self::RateLimited { .. } => "RATE_LIMITED",
             Self::Unavailable(_) => "UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
         }
@@ -121,6 +128,7 @@ impl AppError {
             | Self::TooSlow
             | Self::UnsupportedType(_)
             | Self::MethodNotAllowed
+            | Self::RateLimited { .. }
             | Self::Unavailable(_)
             | Self::Internal(_) => None,
         }
@@ -206,6 +214,12 @@ fn is_passing(message: &str) -> bool {
         "read-only transaction",
     ];
     WORDS.iter().any(|words| message.contains(words))
+}
+
+impl From<NoLease> for AppError {
+    fn from(error: NoLease) -> Self {
+        Self::Unavailable(error.to_string())
+    }
 }
 
 impl From<PoolError> for AppError {

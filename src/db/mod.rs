@@ -4,11 +4,14 @@
 pub mod audit;
 pub mod backlog;
 mod batch;
+pub mod changes;
 mod conn;
 pub mod events;
+pub mod gate_rows;
 pub mod invariants;
 pub mod keys;
 pub mod links;
+pub mod nodes;
 mod open;
 pub mod orgs;
 mod schema;
@@ -22,9 +25,10 @@ use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
+use changes::Ended;
 pub use conn::Conn;
 pub use diesel::result::{DatabaseErrorKind, Error as DbError};
-pub use open::{Db, OpenError, PoolError, SchemaState, migrate, revert_all, schema_state};
+pub use open::{Db, Deed, OpenError, PoolError, SchemaState, migrate, revert_all, schema_state};
 
 use crate::clock::Clock;
 use crate::domain::time::Timestamp;
@@ -32,7 +36,7 @@ use crate::domain::time::Timestamp;
 /// What a query gives: the most exact type there is.
 pub type DbResult<T> = QueryResult<T>;
 
-/// Runs `f` in a transaction that may write. On SQLite it takes the write lock at once, because a transaction that
+/// Runs `f` in a transaction that may write, and logs what it notes as changed for the check. On SQLite it takes the write lock at once, because a transaction that
 /// reads first and writes later fails instead of waiting.
 ///
 /// # Errors
@@ -42,17 +46,21 @@ pub fn write<T, E: From<DbError>>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> 
         Conn::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE")?,
         Conn::Postgres(pg) => AnsiTransactionManager::begin_transaction(pg)?,
     }
-    match f(conn) {
-        Ok(value) => {
-            <Conn as Connection>::TransactionManager::commit_transaction(conn)?;
-            Ok(value)
-        }
+    changes::open();
+    let done = f(conn).and_then(|value| Ok((value, changes::write_notes(conn)?)));
+    let (result, ended) = match done {
+        Ok((value, seq)) => match <Conn as Connection>::TransactionManager::commit_transaction(conn) {
+            Ok(()) => (Ok(value), Ended::Committed(seq)),
+            Err(error) => (Err(error.into()), Ended::RolledBack),
+        },
         Err(error) => {
             // A rollback that fails leaves a broken connection, which the pool throws away.
             let _ = <Conn as Connection>::TransactionManager::rollback_transaction(conn);
-            Err(error)
+            (Err(error), Ended::RolledBack)
         }
-    }
+    };
+    changes::close(&ended);
+    result
 }
 
 #[derive(QueryableByName)]

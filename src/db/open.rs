@@ -29,6 +29,7 @@ pub struct OpenError(String);
 #[derive(Clone)]
 pub struct Db {
     pool: Pool<Manager>,
+    manager: Manager,
     name: Arc<str>,
 }
 
@@ -100,9 +101,9 @@ impl Db {
             .test_on_check_out(false)
             .connection_timeout(Duration::from_secs(5))
             .error_handler(Box::new(r2d2::NopErrorHandler))
-            .build(manager)
+            .build(manager.clone())
             .map_err(|error| OpenError(error.to_string()))?;
-        Ok(Self { pool, name: name.into() })
+        Ok(Self { pool, manager, name: name.into() })
     }
 
     /// What it is, without credentials: `SQLite keyrack.db`, `PostgreSQL`.
@@ -118,6 +119,20 @@ impl Db {
         (state.connections.saturating_sub(state.idle_connections), state.idle_connections)
     }
 
+    /// Whether this is SQLite.
+    #[must_use]
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.manager, Manager::Sqlite(_))
+    }
+
+    /// A connection of one's own, besides the pool.
+    ///
+    /// # Errors
+    /// The database's own failure, in words.
+    pub fn connect(&self) -> Result<Conn, String> {
+        self.manager.connect().map_err(|error| self.manager.explain(&error.to_string()))
+    }
+
     /// Runs `f` with a connection on this thread.
     ///
     /// # Errors
@@ -128,10 +143,32 @@ impl Db {
     }
 }
 
+/// What came of a deed, and the number of the newest change that it made to what the check knows.
+pub type Deed<T, E> = (Result<T, E>, Option<i64>);
+
+impl Db {
+    /// Runs `f` like [`Self::run`] and tells the number of the newest change that it committed: whoever says that the
+    /// deed is done first waits until every node has followed so far.
+    pub fn deed<T, E: From<PoolError>>(&self, f: impl FnOnce(&mut Conn) -> Result<T, E>) -> Deed<T, E> {
+        // Of an earlier deed on this thread that nobody waited for.
+        let _ = super::changes::take_committed();
+        let result = self.run(f);
+        (result, super::changes::take_committed())
+    }
+}
+
 /// No connection could be had in time.
 #[derive(Debug, Error)]
 #[error("no database connection: {0}")]
 pub struct PoolError(String);
+
+impl PoolError {
+    /// Of a failure that is as good as no connection.
+    #[must_use]
+    pub fn from_words(words: String) -> Self {
+        Self(words)
+    }
+}
 
 impl Manager {
     fn from_url(url: &str) -> Result<Self, OpenError> {

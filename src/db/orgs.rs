@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use super::changes::{Change, note};
 use super::schema::{memberships, orgs, profiles, users};
 use super::users::UserRow;
 use super::{Conn, DbResult};
@@ -77,8 +78,8 @@ pub fn insert_org(conn: &mut Conn, org: &Org) -> DbResult<()> {
             orgs::plan.eq(&org.plan),
             orgs::created_at.eq(org.created_at.as_micros()),
         ))
-        .execute(conn)
-        .map(|_| ())
+        .execute(conn)?;
+    note(Change::Org(org.id.clone()))
 }
 
 /// An organization by its slug.
@@ -117,12 +118,14 @@ pub fn slug_exists(conn: &mut Conn, slug: &str) -> DbResult<bool> {
 
 /// Puts another name in place.
 pub fn update_org_name(conn: &mut Conn, org: &OrgId, name: &str) -> DbResult<()> {
-    diesel::update(orgs::table.find(org.as_str())).set(orgs::name.eq(name)).execute(conn).map(|_| ())
+    diesel::update(orgs::table.find(org.as_str())).set(orgs::name.eq(name)).execute(conn)?;
+    note(Change::Org(org.clone()))
 }
 
 /// Puts another plan in place.
 pub fn update_org_plan(conn: &mut Conn, org: &OrgId, plan: &str) -> DbResult<()> {
-    diesel::update(orgs::table.find(org.as_str())).set(orgs::plan.eq(plan)).execute(conn).map(|_| ())
+    diesel::update(orgs::table.find(org.as_str())).set(orgs::plan.eq(plan)).execute(conn)?;
+    note(Change::Org(org.clone()))
 }
 
 /// Makes a person a member.
@@ -137,8 +140,8 @@ pub fn insert_member(conn: &mut Conn, org: &OrgId, user: &UserId, role: Role, no
             memberships::role.eq(role.as_str()),
             memberships::joined_at.eq(now.as_micros()),
         ))
-        .execute(conn)
-        .map(|_| ())
+        .execute(conn)?;
+    note(Change::Member(org.clone(), user.clone()))
 }
 
 /// A person as a member of an organization, if they are one.
@@ -183,13 +186,14 @@ pub fn count_owners(conn: &mut Conn, org: &OrgId) -> DbResult<u32> {
 pub fn update_role(conn: &mut Conn, org: &OrgId, user: &UserId, role: Role) -> DbResult<()> {
     diesel::update(memberships::table.find((org.as_str(), user.as_str())))
         .set(memberships::role.eq(role.as_str()))
-        .execute(conn)
-        .map(|_| ())
+        .execute(conn)?;
+    note(Change::Member(org.clone(), user.clone()))
 }
 
 /// Ends a membership.
 pub fn delete_member(conn: &mut Conn, org: &OrgId, user: &UserId) -> DbResult<()> {
-    diesel::delete(memberships::table.find((org.as_str(), user.as_str()))).execute(conn).map(|_| ())
+    diesel::delete(memberships::table.find((org.as_str(), user.as_str()))).execute(conn)?;
+    note(Change::Member(org.clone(), user.clone()))
 }
 
 #[derive(Queryable)]
@@ -223,8 +227,8 @@ pub fn insert_profile(conn: &mut Conn, profile: &Profile) -> DbResult<()> {
             profiles::name.eq(&profile.name),
             profiles::created_at.eq(profile.created_at.as_micros()),
         ))
-        .execute(conn)
-        .map(|_| ())
+        .execute(conn)?;
+    note(Change::Profile(profile.id.clone()))
 }
 
 /// A profile of this organization.
@@ -250,6 +254,6 @@ pub fn list_profiles(conn: &mut Conn, org: &OrgId) -> DbResult<Vec<Profile>> {
 pub fn update_profile_name(conn: &mut Conn, org: &OrgId, id: &ProfileId, name: &str) -> DbResult<()> {
     diesel::update(profiles::table.filter(profiles::org_id.eq(org.as_str())).filter(profiles::id.eq(id.as_str())))
         .set(profiles::name.eq(name))
-        .execute(conn)
-        .map(|_| ())
+        .execute(conn)?;
+    note(Change::Profile(id.clone()))
 }

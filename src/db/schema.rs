@@ -88,6 +88,15 @@ diesel::table! {
         request_id -> Text, weight -> BigInt, reported_seq -> Nullable<BigInt>,
     }
 }
+diesel::table! {
+    gate_clock (id) { id -> BigInt, seq -> BigInt, }
+}
+diesel::table! {
+    gate_changes (seq) { seq -> BigInt, kind -> Text, object -> Text, }
+}
+diesel::table! {
+    gate_nodes (id) { id -> Text, applied -> BigInt, renewals -> BigInt, }
+}
 
 diesel::joinable!(memberships -> users (user_id));
 diesel::joinable!(memberships -> orgs (org_id));

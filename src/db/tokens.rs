@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use super::changes::{Change, note};
 use super::schema::{done_once, service_tokens};
 use super::{Conn, DbResult};
 use crate::domain::ids::ServiceTokenId;
@@ -53,8 +54,8 @@ pub fn insert_service_token(conn: &mut Conn, token: &ServiceToken, token_hash: &
             service_tokens::token_hash.eq(token_hash),
             service_tokens::created_at.eq(token.created_at.as_micros()),
         ))
-        .execute(conn)
-        .map(|_| ())
+        .execute(conn)?;
+    note(Change::ServiceTokens)
 }
 
 /// A service token that was not revoked.
@@ -80,6 +81,7 @@ pub fn mark_service_token_revoked(conn: &mut Conn, id: &ServiceTokenId, now: Tim
     )
     .set(service_tokens::revoked_at.eq(now.as_micros()))
     .execute(conn)?;
+    note(Change::ServiceTokens)?;
     Ok(count == 1)
 }
 

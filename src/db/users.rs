@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use super::changes::{Change, note};
 use super::schema::users;
 use super::{Conn, DbResult};
 use crate::domain::ids::UserId;
@@ -42,8 +43,8 @@ pub fn insert_user(conn: &mut Conn, user: &User, password_hash: &str, now: Times
             users::password_hash.eq(password_hash),
             users::created_at.eq(now.as_micros()),
         ))
-        .execute(conn)
-        .map(|_| ())
+        .execute(conn)?;
+    note(Change::User(user.id.clone()))
 }
 
 /// How many people there are at all.
@@ -81,6 +82,6 @@ pub fn update_password_hash(conn: &mut Conn, id: &UserId, password_hash: &str) -
 pub fn update_disabled(conn: &mut Conn, id: &UserId, at: Option<Timestamp>) -> DbResult<()> {
     diesel::update(users::table.find(id.as_str()))
         .set(users::disabled_at.eq(at.map(Timestamp::as_micros)))
-        .execute(conn)
-        .map(|_| ())
+        .execute(conn)?;
+    note(Change::User(id.clone()))
 }

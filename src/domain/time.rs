@@ -146,6 +146,30 @@ impl Span {
     /// No time at all.
     pub const ZERO: Self = Self(0);
 
+    /// From microseconds.
+    #[must_use]
+    pub const fn micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// From milliseconds.
+    #[must_use]
+    pub const fn millis(millis: i64) -> Self {
+        Self(millis.saturating_mul(1000))
+    }
+
+    /// The same as the standard library has it; a negative one is none.
+    #[must_use]
+    pub fn to_std(self) -> std::time::Duration {
+        std::time::Duration::from_micros(u64::try_from(self.0).unwrap_or(0))
+    }
+
+    /// In microseconds.
+    #[must_use]
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
     /// From whole seconds.
     #[must_use]
     pub const fn seconds(seconds: i64) -> Self {

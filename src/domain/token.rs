@@ -75,7 +75,7 @@ impl KeyFormat {
     #[must_use]
     pub fn compose(&self, environment: &str, id: &KeyId, random: &str) -> (PlainKey, Secret) {
         let head = format!("{}{id}{}{random}", self.lead(environment), self.separator);
-        let sum = checksum(&head);
+        let sum: String = checksum(&head).into_iter().map(char::from).collect();
         let secret = format!("{random}{sum}");
         (PlainKey(format!("{head}{sum}")), Secret(secret))
     }
@@ -83,6 +83,13 @@ impl KeyFormat {
     /// Reads a key. Nothing for a wrong prefix, length, character or checksum: such a text was never a key.
     #[must_use]
     pub fn parse(&self, token: &str) -> Option<ParsedKey> {
+        let (id, secret) = self.split(token)?;
+        Some(ParsedKey { id: KeyId(id.to_owned()), secret: Secret(secret.0.to_owned()) })
+    }
+
+    /// Reads a key like [`Self::parse`], without copying it: the id and the secret within the text.
+    #[must_use]
+    pub fn split<'t>(&self, token: &'t str) -> Option<(&'t str, SecretText<'t>)> {
         let rest = token.strip_prefix(self.prefix.as_str())?.strip_prefix('_')?;
         let body = if self.environment_in_key {
             self.environments.iter().find_map(|env| rest.strip_prefix(env.as_str())?.strip_prefix('_'))?
@@ -95,10 +102,11 @@ impl KeyFormat {
         let (id, tail) = body.split_at(ID_CHARS);
         let secret = tail.strip_prefix(self.separator.as_str())?;
         let base62 = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if !base62(id) || !base62(secret) || checksum(&token[..token.len() - 2]) != secret[RANDOM_CHARS..] {
+        let (head, sum) = token.split_at(token.len() - 2);
+        if !base62(id) || !base62(secret) || checksum(head) != sum.as_bytes() {
             return None;
         }
-        Some(ParsedKey { id: KeyId(id.to_owned()), secret: Secret(secret.to_owned()) })
+        Some((id, SecretText(secret)))
     }
 
     /// What may be shown of a key: the first 8 characters, or as many as it takes to show 5 of the id, then bullets.
@@ -134,10 +142,21 @@ impl KeyFormat {
     }
 }
 
-fn checksum(head: &str) -> String {
+fn checksum(head: &str) -> [u8; 2] {
     let sum = crc32fast::hash(head.as_bytes()) % 3844;
-    let digit = |value: u32| char::from(BASE62[value as usize % 62]);
-    [digit(sum / 62), digit(sum)].iter().collect()
+    let digit = |value: u32| BASE62[value as usize % 62];
+    [digit(sum / 62), digit(sum)]
+}
+
+/// The secret half of a key within a text that a client sent. Cannot be printed either.
+pub struct SecretText<'t>(&'t str);
+
+impl SecretText<'_> {
+    /// Its SHA-256.
+    #[must_use]
+    pub fn hash(&self) -> SecretHash {
+        SecretHash::of(self.0)
+    }
 }
 
 impl Secret {

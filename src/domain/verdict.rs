@@ -1,7 +1,6 @@
 //! The decision on a key: a value, never an error.
 
-use super::key::{ApiKey, KeySecret};
-use super::org::{OnDowngrade, Plan, Role};
+use super::org::Role;
 use super::time::Timestamp;
 use super::token::SecretHash;
 
@@ -24,9 +23,27 @@ pub enum Verdict {
     OwnerGone,
     /// The plan has no API keys and the operator refuses such keys.
     PlanRequired,
+    /// The key may do less than the request asks for.
+    RoleTooLow,
+    /// The plan's or the key's requests for this minute are used up.
+    RateLimited,
 }
 
 impl Verdict {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Valid,
+        Self::Malformed,
+        Self::NotFound,
+        Self::Revoked,
+        Self::Expired,
+        Self::Paused,
+        Self::OwnerGone,
+        Self::PlanRequired,
+        Self::RoleTooLow,
+        Self::RateLimited,
+    ];
+
     /// The stable code for the upstream and the event log.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -36,46 +53,57 @@ impl Verdict {
             Self::NotFound => "NOT_FOUND",
             Self::Revoked => "REVOKED",
             Self::Expired => "EXPIRED",
-            Self::Paused | Self::OwnerGone => "FORBIDDEN",
+            Self::Paused | Self::OwnerGone | Self::RoleTooLow => "FORBIDDEN",
             Self::PlanRequired => "PLAN_REQUIRED",
+            Self::RateLimited => "RATE_LIMITED",
         }
     }
 }
 
-/// Decides on a presented secret at `now`. `role` is what the key's owner may do in the organization right now,
-/// or nothing when they no longer belong to it.
-#[must_use]
-pub fn verdict(
-    key: &ApiKey,
-    presented: &SecretHash,
-    role: Option<Role>,
-    plan: &Plan,
-    on_downgrade: OnDowngrade,
-    now: Timestamp,
-) -> Verdict {
-    let Some(secret) = matching_secret(key, presented) else { return Verdict::NotFound };
-    if key.revoked.is_some() || secret.valid_until.is_some_and(|until| until <= now) {
-        return Verdict::Revoked;
-    }
-    if key.expires_at.is_some_and(|at| at <= now) {
-        return Verdict::Expired;
-    }
-    if key.paused_at.is_some() {
-        return Verdict::Paused;
-    }
-    if role.is_none() {
-        return Verdict::OwnerGone;
-    }
-    if !plan.api_keys && on_downgrade == OnDowngrade::Refuse {
-        return Verdict::PlanRequired;
-    }
-    Verdict::Valid
+/// What a decision rests on, for the secret that was presented.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyFacts {
+    /// Whether the key was revoked.
+    pub is_revoked: bool,
+    /// Until when the presented secret works, where it has an end: the one before the current.
+    pub secret_until: Option<Timestamp>,
+    /// When the key stops by itself.
+    pub expires_at: Option<Timestamp>,
+    /// Whether it rests.
+    pub is_paused: bool,
+    /// What the key may do now (ruling 7), or nothing when its owner no longer belongs to the organization.
+    pub role: Option<Role>,
+    /// Whether the plan lets its keys be used: it has API keys, or the operator lets those go on that are there.
+    pub plan_lets: bool,
 }
 
-/// Which of the key's secrets was presented. Both are compared, so that time does not tell which.
+/// Decides on a key whose secret was presented, at `now`; deadlines are exclusive.
 #[must_use]
-pub fn matching_secret<'k>(key: &'k ApiKey, presented: &SecretHash) -> Option<&'k KeySecret> {
-    let current = key.current.hash.matches(presented);
-    let previous = key.previous.as_ref().filter(|old| old.hash.matches(presented));
-    if current { Some(&key.current) } else { previous }
+pub fn verdict(facts: &KeyFacts, now: Timestamp) -> Verdict {
+    if facts.is_revoked || facts.secret_until.is_some_and(|until| until <= now) {
+        Verdict::Revoked
+    } else if facts.expires_at.is_some_and(|at| at <= now) {
+        Verdict::Expired
+    } else if facts.is_paused {
+        Verdict::Paused
+    } else if facts.role.is_none() {
+        Verdict::OwnerGone
+    } else if !facts.plan_lets {
+        Verdict::PlanRequired
+    } else {
+        Verdict::Valid
+    }
+}
+
+/// Which of a key's secrets was presented, with the time until which it works. Both are compared, so that time does
+/// not tell which.
+#[must_use]
+pub fn matching_secret(
+    presented: &SecretHash,
+    current: &SecretHash,
+    previous: Option<&(SecretHash, Timestamp)>,
+) -> Option<Option<Timestamp>> {
+    let is_current = current.matches(presented);
+    let previous = previous.filter(|(hash, _)| hash.matches(presented)).map(|(_, until)| Some(*until));
+    if is_current { Some(None) } else { previous }
 }

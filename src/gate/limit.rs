@@ -73,6 +73,13 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Seconds until both may let one in, where one of them did not.
+    #[must_use]
+    pub fn retry_seconds(&self) -> u32 {
+        let waits = [self.account, self.key].into_iter().flatten().filter(|taken| !taken.allowed);
+        waits.map(|taken| taken.reset_seconds).max().unwrap_or(0)
+    }
+
     /// Whether both let it in.
     #[must_use]
     pub fn allowed(&self) -> bool {

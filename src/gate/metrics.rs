@@ -99,7 +99,7 @@ fn slot_of_thread() -> usize {
 }
 
 /// The verdicts by their reason, as the label says it.
-pub const VERDICTS: [(Verdict, &str); 8] = [
+pub const VERDICTS: [(Verdict, &str); 10] = [
     (Verdict::Valid, "valid"),
     (Verdict::Malformed, "malformed"),
     (Verdict::NotFound, "not_found"),
@@ -108,6 +108,8 @@ pub const VERDICTS: [(Verdict, &str); 8] = [
     (Verdict::Paused, "paused"),
     (Verdict::OwnerGone, "owner_gone"),
     (Verdict::PlanRequired, "plan_required"),
+    (Verdict::RoleTooLow, "role_too_low"),
+    (Verdict::RateLimited, "rate_limited"),
 ];
 
 /// How checks ended and how long they took.

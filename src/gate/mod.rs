@@ -1,20 +1,68 @@
-//! Checking a key: from the text that a client sent to a verdict. Everything that lets a key in passes here.
+//! Checking a key: from the text that a client sent to a verdict. Everything that lets a key in passes here, and all of
+//! it is answered from memory.
 
+mod follow;
+mod index;
+mod lease;
 pub mod limit;
+mod load;
 pub mod metrics;
+mod outside;
 pub mod record;
+mod tokens;
+
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use tokio::sync::watch;
+
+pub use index::{KeyTag, OrgFacts, ProfileFacts, UserFacts};
+pub use lease::{LEASE, NoLease, uptime};
+pub use outside::{Settled, settle_from_outside};
+pub use tokens::ServiceToken;
 
 use crate::clock::Clock;
-use crate::db::{self, Conn, DbResult};
-use crate::domain::ids::SecretId;
-use crate::domain::key::{ApiKey, LastUse};
-use crate::domain::org::{Org, Profile, Role, User};
+use crate::db::Db;
+use crate::domain::ids::KeyId;
+use crate::domain::key::KeyStatus;
+use crate::domain::org::Role;
 use crate::domain::rules::Rules;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::token::SecretHash;
-use crate::domain::verdict::{Verdict, matching_secret, verdict};
+use crate::domain::verdict::{KeyFacts, Verdict, matching_secret, verdict};
+use follow::{Follower, Progress, Told};
+use index::{Index, KeyRecord, OrgEntry};
+use lease::{LEASE_OVER, Lease};
+use limit::{Bucket, Limiter, Limits};
+use load::{Loader, tag_of};
+use metrics::{CheckMetrics, Counted, Gauges};
+use record::{Note, RecordError, Recorder};
+use tokens::Tokens;
 
-pub use crate::db::tokens::ServiceToken;
+/// What the check is given besides the rules.
+#[derive(Debug, Default)]
+pub struct GateOptions {
+    /// Counts requests against limits.
+    pub limiter: Limiter,
+    /// How many events are stored in full; beyond, those stored say for how many they stand.
+    pub events_per_second: u32,
+}
+
+/// What is known of the request that presented a key.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Seen<'a> {
+    /// `GET`.
+    pub method: &'a str,
+    /// Without the query.
+    pub path: &'a str,
+    /// The client's address.
+    pub address: &'a str,
+    /// What the client calls itself.
+    pub client: &'a str,
+    /// The request's id.
+    pub request_id: &'a str,
+}
 
 /// What a check found.
 #[derive(Debug)]
@@ -22,103 +70,315 @@ pub struct Checked {
     /// The decision.
     pub verdict: Verdict,
     /// Whose key it is; only where the presented secret was one of the key's.
-    pub key: Option<CheckedKey>,
+    pub pass: Option<Pass>,
+    /// How it fared against the limits, where it came so far.
+    pub limits: Limits,
 }
 
 /// A key whose secret was presented, with what is looked up for it on every check.
 #[derive(Debug)]
-pub struct CheckedKey {
-    /// The key.
-    pub key: ApiKey,
+pub struct Pass {
+    /// The key's id.
+    pub id: KeyTag,
+    /// Its name.
+    pub name: Box<str>,
+    /// Its environment.
+    pub environment: Arc<str>,
+    /// Its state; only `Active` and `Rotating` are let in.
+    pub status: KeyStatus,
+    /// Whether it may stand in an address, where the operator allows that.
+    pub url_allowed: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it stops by itself.
+    pub expires_at: Option<Timestamp>,
     /// Its organization.
-    pub org: Org,
+    pub org: Arc<OrgFacts>,
     /// The person it acts as.
-    pub owner: User,
-    /// What the key may do right now; nothing when that person no longer belongs.
+    pub user: Arc<UserFacts>,
+    /// The profile it is bound to.
+    pub profile: Arc<ProfileFacts>,
+    /// What it may do now; nothing when that person no longer belongs.
     pub role: Option<Role>,
     /// When the check was made, by the database's clock.
     pub at: Timestamp,
 }
 
-/// A use of a key is noted at most this often.
-const NOTE_EVERY: Span = Span::seconds(60);
-
-/// The service token of this text, while it is not revoked.
-///
-/// # Errors
-/// The database's own failure: then nobody is let in.
-pub fn find_service_token(conn: &mut Conn, token: &str) -> DbResult<Option<ServiceToken>> {
-    db::tokens::find_service_token(conn, &SecretHash::of(token).to_hex())
+impl Pass {
+    /// The key's id as text.
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        // Made from the characters of a text.
+        std::str::from_utf8(&self.id).unwrap_or_default()
+    }
 }
 
-/// The profile that a key is bound to.
-///
-/// # Errors
-/// The database's own failure.
-pub fn profile_of(conn: &mut Conn, key: &ApiKey) -> DbResult<Option<Profile>> {
-    db::orgs::find_profile(conn, &key.org, &key.profile)
+/// The check, and the thread that keeps its memory exact. Cheap to clone; the last clone that goes stops the thread.
+#[derive(Clone)]
+pub struct Gate(Arc<Inner>);
+
+struct Inner {
+    rules: Arc<Rules>,
+    lease: Arc<Lease>,
+    index: Arc<Index>,
+    tokens: Arc<Tokens>,
+    limiter: Arc<Limiter>,
+    recorder: Recorder,
+    checks: CheckMetrics,
+    progress: watch::Receiver<Progress>,
+    told: Sender<Told>,
+    follower: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Checks the text of a key. `address` and `client` are noted as its last use when it is let in.
-///
-/// # Errors
-/// The database's own failure: then nobody is let in.
-pub fn check(
-    conn: &mut Conn,
-    rules: &Rules,
-    clock: &Clock,
-    token: &str,
-    (address, client): (&str, &str),
-) -> DbResult<Checked> {
-    let Some(parsed) = rules.format.parse(token) else {
-        return Ok(Checked { verdict: Verdict::Malformed, key: None });
-    };
-    let presented = parsed.secret.hash();
-    let unknown = || Ok(Checked { verdict: Verdict::NotFound, key: None });
-    let Some(key) = db::keys::find_key_anywhere(conn, &parsed.id)? else { return unknown() };
-    let Some(secret) = matching_secret(&key, &presented).map(|secret| (secret.id.clone(), secret.last_used_at)) else {
-        return unknown();
-    };
-    let (org, owner, role) = look_up_owner(conn, &key)?;
-    let now = db::now(conn, clock)?;
-    let plan = rules.plan(&org.plan);
-    let found = verdict(&key, &presented, role, &plan, rules.on_downgrade, now);
-    let checked = CheckedKey { key, org, owner, role, at: now };
-    if found == Verdict::Valid {
-        note_use(conn, &checked, secret, (address, client));
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop();
     }
-    Ok(Checked { verdict: found, key: Some(checked) })
 }
 
-fn look_up_owner(conn: &mut Conn, key: &ApiKey) -> DbResult<(Org, User, Option<Role>)> {
-    let org = db::orgs::find_org_by_id(conn, &key.org)?.ok_or(db::DbError::NotFound)?;
-    let member = db::orgs::find_member(conn, &key.org, &key.owner)?;
-    let role = member.as_ref().filter(|member| member.user.disabled_at.is_none());
-    let role = role.map(|member| key.role_under(member.role));
-    let owner = match member {
-        Some(member) => member.user,
-        None => db::users::find_user(conn, &key.owner)?.ok_or(db::DbError::NotFound)?,
-    };
-    Ok((org, owner, role))
+impl Inner {
+    fn stop(&self) {
+        let _ = self.told.send(Told::Stop);
+        let follower = self.follower.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(follower) = follower
+            && follower.join().is_err()
+        {
+            tracing::error!("the follower's thread panicked");
+        }
+    }
 }
 
-/// Notes a use, at most once a minute. A database that cannot be written does not keep anybody out.
-fn note_use(
-    conn: &mut Conn,
-    checked: &CheckedKey,
-    (secret, secret_used_at): (SecretId, Option<Timestamp>),
-    (address, client): (&str, &str),
-) {
-    let is_due = |last: Option<Timestamp>| last.is_none_or(|last| checked.at.since(last) >= NOTE_EVERY);
-    let mut noted = Ok(());
-    if is_due(checked.key.last_use.as_ref().map(|used| used.at)) {
-        let used = LastUse { at: checked.at, address: address.to_owned(), client: client.to_owned() };
-        noted = db::keys::mark_key_used(conn, &checked.key.id, &used);
+impl Gate {
+    /// Reads all keys into memory and starts to follow the database.
+    ///
+    /// # Errors
+    /// The database's own failure, in words.
+    pub fn open(db: &Db, rules: &Rules, clock: &Clock, options: GateOptions) -> Result<Self, String> {
+        let rules = Arc::new(rules.clone());
+        let (lease, index) = (Arc::new(Lease::new(clock.clone())), Arc::new(Index::new()));
+        let (tokens, limiter) = (Arc::new(Tokens::default()), Arc::new(options.limiter));
+        let loader = Loader::new(rules.clone(), index.clone(), tokens.clone());
+        let (progress_sender, progress) = watch::channel(Progress::default());
+        let id = new_node_id()?;
+        let mut follower = Follower::new(id, db.clone(), lease.clone(), limiter.clone(), loader, progress_sender);
+        let conn = follower.start()?;
+        let recorder = Recorder::new(db.clone(), rules.format.clone(), options.events_per_second);
+        recorder.start().map_err(|error| error.to_string())?;
+        let checks = CheckMetrics::default();
+        let (told, orders) = channel();
+        let thread = std::thread::Builder::new().name("follower".to_owned());
+        let thread = thread.spawn(move || follower.run(conn, &orders)).map_err(|error| error.to_string())?;
+        let follower = Mutex::new(Some(thread));
+        let inner = Inner { rules, lease, index, tokens, limiter, recorder, checks, progress, told, follower };
+        Ok(Self(Arc::new(inner)))
     }
-    if noted.is_ok() && is_due(secret_used_at) {
-        noted = db::keys::mark_secret_used(conn, &secret, checked.at);
+
+    /// Checks the text of a key, from memory. It waits for nothing, unless the limit is shared through Redis.
+    /// `require` is what the key must at least be allowed to do.
+    ///
+    /// # Errors
+    /// This node holds no lease: then it must not answer.
+    pub async fn check(&self, token: &str, require: Option<Role>, seen: &Seen<'_>) -> Result<Checked, NoLease> {
+        let inner = &*self.0;
+        // First the lease, then the look-up: see `Lease::check`.
+        let started = uptime();
+        inner.lease.check(started)?;
+        let now = inner.lease.time_at(started);
+        let checked = inner.check(token, require, seen, (started, now)).await;
+        let elapsed = Span::micros(uptime() - started).to_std();
+        inner.checks.observe(checked.verdict, elapsed);
+        Ok(checked)
     }
-    if let Err(error) = noted {
-        tracing::warn!(key = %checked.key.id, %error, "a use of a key could not be noted");
+
+    /// The service token of this text, while it is not revoked.
+    ///
+    /// # Errors
+    /// This node holds no lease.
+    pub fn find_service_token(&self, token: &str) -> Result<Option<Arc<ServiceToken>>, NoLease> {
+        self.0.lease.check(uptime())?;
+        Ok(self.0.tokens.find(token))
     }
+
+    /// What is left of the limits that hold for a key, without taking anything.
+    #[must_use]
+    pub fn headroom(&self, key: &KeyId) -> Limits {
+        let look = |record: &KeyRecord| {
+            let (org, bucket) = (record.member.org.clone(), record.bucket.clone().unwrap_or_default());
+            let facts = org.facts.load();
+            self.0.limiter.look(&facts.id, &org.bucket, facts.quota, &bucket, facts.key_quota, uptime())
+        };
+        tag_of(key).and_then(|tag| self.0.index.with(&tag, look)).unwrap_or_default()
+    }
+
+    /// Waits until every process that may check keys has applied the change of this number, or its lease has run out:
+    /// then no check that begins afterwards, on any node, knows less. 3.3 seconds at most.
+    pub async fn settled(&self, seq: i64) {
+        let _ = self.0.told.send(Told::Look);
+        let mut progress = self.0.progress.clone();
+        let wait = progress.wait_for(|progress| progress.everywhere >= seq);
+        // Leases that were given before the change was committed have run out by then, whatever keeps their holders.
+        if tokio::time::timeout(LEASE_OVER.to_std(), wait).await.is_err() {
+            tracing::warn!(seq, "waited for a lease to run out");
+        }
+    }
+
+    /// Waits until this process has applied all that is committed. For tests that write past the actions.
+    #[expect(clippy::disallowed_methods, reason = "only tests wait here")]
+    pub fn catch_up(&self, seq: i64) {
+        let _ = self.0.told.send(Told::Look);
+        while self.0.progress.borrow().here < seq && self.0.progress.has_changed().is_ok() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+
+    /// Keeps the connection to Redis, where one is set, for ever.
+    pub async fn keep_connected(&self) {
+        self.0.limiter.keep_connected().await;
+    }
+
+    /// Whether checks are answered right now.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.0.lease.check(uptime()).is_ok()
+    }
+
+    /// How it stands, for the metrics.
+    #[must_use]
+    pub fn gauges(&self) -> Gauges {
+        let (progress, waiting) = (*self.0.progress.borrow(), self.0.recorder.waiting());
+        let left = self.0.lease.seconds_left();
+        Gauges {
+            keys: self.0.index.len(),
+            orgs: progress.orgs,
+            nodes: progress.nodes,
+            lease_held: self.is_ready(),
+            lease_age_seconds: left.map(|left| LEASE.as_micros() as f64 / 1e6 - left),
+            limits_shared: self.0.limiter.is_shared(),
+            events_waiting: waiting.events,
+            counts_waiting: waiting.counts,
+            events_not_stored: 0,
+        }
+    }
+
+    /// How checks ended, and how long they took.
+    #[must_use]
+    pub fn checks(&self) -> Counted<16> {
+        self.0.checks.read()
+    }
+
+    /// Writes what was noted of the checks so far.
+    ///
+    /// # Errors
+    /// What could not be written stays and is tried again.
+    pub fn flush(&self) -> Result<(), RecordError> {
+        self.0.recorder.flush()
+    }
+
+    /// Stops to check and to follow, and takes this node off the list, so that nobody waits for it.
+    pub fn stop(&self) {
+        self.0.stop();
+    }
+}
+
+/// What was found under an id, with the secret that was presented.
+struct Found {
+    verdict: Verdict,
+    pass: Pass,
+    org: Arc<OrgEntry>,
+    bucket: Option<Arc<Bucket>>,
+}
+
+impl Inner {
+    async fn check(
+        &self,
+        token: &str,
+        require: Option<Role>,
+        seen: &Seen<'_>,
+        (started, now): (i64, Timestamp),
+    ) -> Checked {
+        let refused = |verdict| Checked { verdict, pass: None, limits: Limits::default() };
+        let Some((id, secret)) = self.rules.format.split(token) else { return refused(Verdict::Malformed) };
+        let Ok(tag) = KeyTag::try_from(id.as_bytes()) else { return refused(Verdict::Malformed) };
+        let presented = secret.hash();
+        let found = self.index.with(&tag, |record| self.judge(record, &presented, now)).flatten();
+        let Some(Found { mut verdict, pass, org, bucket }) = found else { return refused(Verdict::NotFound) };
+        let mut limits = Limits::default();
+        if verdict == Verdict::Valid && require.is_some_and(|least| pass.role < Some(least)) {
+            verdict = Verdict::RoleTooLow;
+        } else if verdict == Verdict::Valid {
+            limits = self.take(&pass, &org, bucket, started).await;
+            if !limits.allowed() {
+                verdict = Verdict::RateLimited;
+            }
+        }
+        let note = Note { key: tag, org: &pass.org.id, secret: presented.tag(), verdict, at: now, seen };
+        self.recorder.note(&note);
+        Checked { verdict, pass: Some(pass), limits }
+    }
+
+    fn judge(&self, record: &KeyRecord, presented: &SecretHash, now: Timestamp) -> Option<Found> {
+        let secret_until = matching_secret(presented, &record.current, record.previous.as_deref())?;
+        let member = &record.member;
+        let org = member.org.facts.load_full();
+        let role = member.role().map(|role| record.role_max.map_or(role, |most| most.min(role)));
+        let expires_at = (record.expires_at != index::NEVER).then_some(record.expires_at);
+        let facts = KeyFacts {
+            is_revoked: record.is_revoked,
+            secret_until,
+            expires_at,
+            is_paused: record.is_paused,
+            role,
+            plan_lets: org.plan_lets,
+        };
+        let verdict = verdict(&facts, now);
+        let pass = Pass {
+            id: record.id,
+            name: record.name.clone(),
+            environment: self.index.environment(record.environment),
+            status: status(record, now),
+            url_allowed: record.url_allowed,
+            created_at: record.created_at,
+            expires_at,
+            org,
+            user: member.user.facts.load_full(),
+            profile: record.profile.facts.load_full(),
+            role,
+            at: now,
+        };
+        Some(Found { verdict, pass, org: member.org.clone(), bucket: record.bucket.clone() })
+    }
+
+    async fn take(&self, pass: &Pass, org: &OrgEntry, bucket: Option<Arc<Bucket>>, now: i64) -> Limits {
+        let facts = &pass.org;
+        if facts.quota.is_none() && facts.key_quota.is_none() {
+            return Limits::default();
+        }
+        let of_key = match (bucket, facts.key_quota) {
+            (None, Some(_)) => self.index.bucket_of(&pass.id),
+            (bucket, _) => bucket,
+        };
+        let none = Bucket::default();
+        let of_key = of_key.as_deref().unwrap_or(&none);
+        self.limiter.take(&facts.id, &org.bucket, facts.quota, of_key, facts.key_quota, now).await
+    }
+}
+
+fn status(record: &KeyRecord, now: Timestamp) -> KeyStatus {
+    if record.is_revoked {
+        KeyStatus::Revoked
+    } else if record.expires_at <= now {
+        KeyStatus::Expired
+    } else if record.is_paused {
+        KeyStatus::Paused
+    } else if record.previous.as_ref().is_some_and(|old| now < old.1) {
+        KeyStatus::Rotating
+    } else {
+        KeyStatus::Active
+    }
+}
+
+fn new_node_id() -> Result<String, String> {
+    let mut bytes = [0; 64];
+    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
+    crate::domain::ids::base62_from(&bytes, 16).ok_or_else(|| "no random number".to_owned())
 }

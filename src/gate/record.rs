@@ -14,27 +14,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use super::Seen;
 use crate::db::{Db, DbError, PoolError};
 use crate::domain::time::Timestamp;
 use crate::domain::token::KeyFormat;
 use crate::domain::verdict::Verdict;
 use slot::{Budget, Slot};
 use writer::Writer;
-
-/// The context of a check, as the request told it.
-#[derive(Debug, Clone, Copy)]
-pub struct Seen<'a> {
-    /// The request's method.
-    pub method: &'a str,
-    /// Its path, without a query.
-    pub path: &'a str,
-    /// Where it came from.
-    pub address: &'a str,
-    /// What the client calls itself.
-    pub client: &'a str,
-    /// The request's id.
-    pub request_id: &'a str,
-}
 
 /// A check of a key that was recognised.
 #[derive(Debug, Clone, Copy)]

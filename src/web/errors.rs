@@ -66,6 +66,10 @@ fn read_failure(req: &HttpRequest, res: &HttpResponse<impl MessageBody>) -> Opti
         }
         let now = req.app_data::<web::Data<State>>().map(|state| state.clock.now());
         let wait = error.retry_at().zip(now).map(|(at, now)| at.since(now).as_seconds_up().max(1));
+        let wait = match error {
+            AppError::RateLimited { seconds } => Some(i64::from(*seconds)),
+            _ => wait,
+        };
         let wait = wait.or(matches!(error, AppError::Unavailable(_)).then_some(2));
         return Some(Failure { status, code: error.code(), text: Some(error.to_string()), retry_after_seconds: wait });
     }

@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::State;
 use crate::db::Db;
 use crate::domain::token::SecretHash;
-use crate::gate::metrics::{CheckMetrics, Counted, Gauges, VERDICTS};
+use crate::gate::metrics::{Counted, Gauges, VERDICTS};
 use crate::web::running::Running;
 
 /// Who may read them, and where.
@@ -46,7 +46,7 @@ fn answer(req: &HttpRequest, state: &State) -> HttpResponse {
                 .body("the token of KEYRACK_METRICS_TOKEN is needed\n");
         }
     }
-    let text = write(&state.running, &state.db, &CheckMetrics::default(), &Gauges::default());
+    let text = write(&state.running, &state.db, &state.gate.checks(), &state.gate.gauges());
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -54,9 +54,8 @@ fn answer(req: &HttpRequest, state: &State) -> HttpResponse {
         .body(text)
 }
 
-fn write(running: &Running, db: &Db, checks: &CheckMetrics, gauges: &Gauges) -> String {
+fn write(running: &Running, db: &Db, counted: &Counted<16>, gauges: &Gauges) -> String {
     let mut text = Text::default();
-    let counted = checks.read();
     let by_verdict = VERDICTS.map(|(verdict, name)| (name, counted.counts[verdict as usize].iter().sum::<u64>()));
     text.family("keyrack_checks_total", "counter", "Checks of keys by their verdict.");
     text.labelled("keyrack_checks_total", "verdict", &by_verdict);

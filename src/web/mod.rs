@@ -46,22 +46,27 @@ pub fn app(
     let session = session_middleware(&state);
     App::new()
         .app_data(state.clone())
-        .configure(routes::service_routes)
-        .service(
-            web::scope("/v1")
-                .wrap(from_fn(errors::as_problems))
-                .configure(routes::api_routes)
-                .default_service(web::to(errors::no_route)),
-        )
+        // Outside of `finish`: what is asked on every request of every customer sets its own few headers.
+        .configure(routes::check_routes)
         .service(
             web::scope("")
-                .wrap(session)
-                .wrap(from_fn(cross_site::refuse))
-                .wrap(from_fn(errors::as_pages))
-                .configure(routes::page_routes)
-                .default_service(web::to(errors::no_route)),
+                .wrap(from_fn(finish::finish))
+                .configure(routes::service_routes)
+                .service(
+                    web::scope("/v1")
+                        .wrap(from_fn(errors::as_problems))
+                        .configure(routes::api_routes)
+                        .default_service(web::to(errors::no_route)),
+                )
+                .service(
+                    web::scope("")
+                        .wrap(session)
+                        .wrap(from_fn(cross_site::refuse))
+                        .wrap(from_fn(errors::as_pages))
+                        .configure(routes::page_routes)
+                        .default_service(web::to(errors::no_route)),
+                ),
         )
-        .wrap(from_fn(finish::finish))
 }
 
 fn session_middleware(state: &web::Data<State>) -> SessionMiddleware<session::Store> {

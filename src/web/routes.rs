@@ -43,6 +43,7 @@ macro_rules! routes {
         const $table: &[Route] = &[$(Route { method: stringify!($method), path: concat!($prefix, $path), access: Access::$access }),*];
 
         pub(super) fn $configure(config: &mut web::ServiceConfig) {
+            let _ = &config;
             $(config.route($path, method_route(stringify!($method)).to($handler));)*
         }
     };
@@ -62,6 +63,9 @@ routes! { SERVICE, service_routes, "":
     GET "/metrics" Anyone => metrics::serve;
     GET "/static/{file}" Anyone => assets::serve;
     GET "/.well-known/security.txt" Anyone => pages::service::security_txt;
+}
+
+routes! { CHECKS, check_routes, "":
 }
 
 routes! { API, api_routes, "/v1":
@@ -135,7 +139,7 @@ routes! { PAGES, page_routes, "":
 
 /// All routes.
 pub fn all() -> impl Iterator<Item = &'static Route> {
-    SERVICE.iter().chain(API).chain(PAGES)
+    SERVICE.iter().chain(CHECKS).chain(API).chain(PAGES)
 }
 
 /// Each pattern with its method, compiled once.

@@ -11,6 +11,7 @@ use crate::actions::{AppError, Ctx, Origin};
 use crate::clock::Clock;
 use crate::db::{Conn, Db};
 use crate::domain::rules::Rules;
+use crate::gate::{Gate, GateOptions};
 
 /// What the web needs to know of the settings.
 #[derive(Clone)]
@@ -73,19 +74,25 @@ pub struct Shared {
     pub config: WebConfig,
     /// How the server runs, and whether it is about to stop.
     pub running: Running,
+    /// The check.
+    pub gate: Gate,
     /// Places for password hashing: each takes 19 MiB and a core for some time.
     pub hashing: Arc<Semaphore>,
 }
 
 impl State {
-    /// Puts it together.
-    #[must_use]
-    pub fn new(db: Db, rules: Rules, clock: Clock, config: WebConfig) -> Self {
+    /// Puts it together, which reads all keys into memory.
+    ///
+    /// # Errors
+    /// The database's own failure, in words.
+    pub fn new(db: Db, rules: Rules, clock: Clock, config: WebConfig, options: GateOptions) -> Result<Self, String> {
+        let gate = Gate::open(&db, &rules, &clock, options)?;
         let running = Running::since(clock.now());
-        Self(Arc::new(Shared { db, rules, clock, config, running, hashing: Arc::new(Semaphore::new(2)) }))
+        Ok(Self(Arc::new(Shared { db, rules, clock, config, running, gate, hashing: Arc::new(Semaphore::new(2)) })))
     }
 
-    /// Runs `f` with a connection, away from the threads that answer requests.
+    /// Runs `f` with a connection, away from the threads that answer requests. When it changed what the check knows,
+    /// this waits until every node has followed: so that whoever is told that a thing is done can rely on it.
     ///
     /// # Errors
     /// `Unavailable` without a connection, else what `f` returns.
@@ -97,9 +104,13 @@ impl State {
         let state = self.clone();
         let run = move || {
             let ctx = Ctx { rules: &state.rules, clock: &state.clock, origin: &origin };
-            state.db.run(|conn| f(conn, ctx))
+            state.db.deed(|conn| f(conn, ctx))
         };
-        block(run).await.map_err(|error| AppError::Internal(anyhow::Error::new(error)))?
+        let (result, changed) = block(run).await.map_err(|error| AppError::Internal(anyhow::Error::new(error)))?;
+        if let Some(seq) = changed {
+            self.gate.settled(seq).await;
+        }
+        result
     }
 
     /// Runs slow work on a password, a bounded number at once.

@@ -491,6 +491,7 @@ pub(crate) fn service_token(app: &TestApp) -> String {
         revoked_at: None,
     };
     let hash = SecretHash::of(&token).to_hex();
-    app.database.run(|conn| insert_service_token(conn, &row, &hash).unwrap());
+    let insert = |conn: &mut _| insert_service_token(conn, &row, &hash);
+    app.database.run(|conn| keyrack::db::write(conn, insert).unwrap());
     token
 }

@@ -3,12 +3,13 @@
 
 use std::cell::RefCell;
 
+use futures_util::FutureExt;
 use keyrack::actions::keys::{Created, NewKey, RevokeInput, create_key, finish_rotation, revoke_key, rotate_key};
 use keyrack::actions::people::{KeysFate, change_role, disable_user, enable_user, remove_member};
 use keyrack::actions::{AppError, OrgScope, act_in};
 use keyrack::domain::key::Grace;
 use keyrack::domain::verdict::Verdict;
-use keyrack::gate;
+use keyrack::gate::{Checked, Seen};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -312,17 +313,14 @@ impl Run {
 
     /// Every secret there ever was is let in exactly if the model says so, with its owner's role.
     fn check(&self) {
-        let state = &self.app.state;
         for key in &self.model.keys {
             for (number, secret) in key.secrets.iter().enumerate() {
-                let checked = self.app.database.run(|conn| {
-                    gate::check(conn, &state.rules, &state.clock, &secret.plain, ("192.0.2.9", "test")).unwrap()
-                });
+                let checked = check(&self.app, &secret.plain);
                 let (is_let_in, expected) = (checked.verdict == Verdict::Valid, self.model.is_let_in(key, secret));
                 let now = self.model.now;
                 assert_eq!(is_let_in, expected, "secret {number} at {now}: {:?}\n{key:#?}", checked.verdict);
                 if is_let_in {
-                    let role = checked.key.unwrap().role.unwrap().as_str();
+                    let role = checked.pass.unwrap().role.unwrap().as_str();
                     let expected = ["builder", "admin", "owner"][self.model.role(key.owner).min(key.role_max)];
                     assert_eq!(role, expected);
                 }
@@ -340,6 +338,11 @@ impl Run {
             }
         });
     }
+}
+
+fn check(app: &TestApp, plain: &str) -> Checked {
+    app.catch_up();
+    app.state.gate.check(plain, None, &Seen::default()).now_or_never().expect("asks nobody").expect("a lease")
 }
 
 fn live(cases: u32) {
@@ -388,10 +391,8 @@ fn a_grace_that_was_ended_stays_ended_when_the_clock_is_turned_back() {
         });
         run.check();
         run.app.advance_micros(-2 * HOUR);
-        let state = &run.app.state;
         for (number, old) in run.model.keys[0].secrets.iter().filter(|secret| secret.until.is_some()).enumerate() {
-            let check = |conn: &mut _| gate::check(conn, &state.rules, &state.clock, &old.plain, ("", "")).unwrap();
-            let verdict = run.app.database.run(check).verdict;
+            let verdict = check(&run.app, &old.plain).verdict;
             assert_ne!(verdict, Verdict::Valid, "secret {number}, by finishing: {by_finishing}");
         }
         run.app.advance_micros(2 * HOUR);

@@ -219,7 +219,9 @@ impl World {
             name: "Gone".into(),
             disabled_at: None,
         };
-        app.database.run(|conn| keyrack::db::users::insert_user(conn, &gone, "-", app.now()).unwrap());
+        let now = app.now();
+        let insert = |conn: &mut _| keyrack::db::users::insert_user(conn, &gone, "-", now);
+        app.database.run(|conn| keyrack::db::write(conn, insert).unwrap());
         for (who, key) in [("ben", &own), ("bea", &colleague)] {
             app.db_deed(who, |scope| rotate_key(scope, &key.id.as_str().into(), Grace::Day, None));
         }

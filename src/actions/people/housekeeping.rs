@@ -15,6 +15,9 @@ const PIECE: i64 = 5000;
 /// Pieces of each kind at most, each time.
 const PIECES_MAX: usize = 200;
 
+/// How many changes a node may be behind before it reads everything anew.
+const CHANGES_KEPT: i64 = 10_000;
+
 /// Ends for good what a grace has left behind, so that no clock turned back revives it; deletes dead sessions, old nonces,
 /// idle throttles, and counts and events that are old enough. Returns how many rows that were.
 ///
@@ -25,9 +28,10 @@ pub fn clean_up(conn: &mut Conn, ctx: Ctx<'_>) -> Result<usize, AppError> {
     let sessions = db::sessions::delete_dead_sessions(conn, now.minus(IDLE_MAX), now.minus(AGE_MAX))?;
     let done = db::tokens::delete_old_done(conn, now.minus(DONE_REMEMBERED))?;
     let throttles = db::throttles::delete_old_throttles(conn, now.minus(FORGOTTEN_AFTER))?;
-    let secrets = db::keys::mark_overdue_secrets_ended(conn, now)?;
+    let secrets = db::write(conn, |conn| db::keys::mark_overdue_secrets_ended(conn, now))?;
+    let changes = db::changes::delete_old_changes(conn, CHANGES_KEPT)?;
     let records = clear_records(conn, ctx, now)?;
-    Ok(sessions + done + throttles + secrets + records)
+    Ok(sessions + done + throttles + secrets + changes + records)
 }
 
 /// Deletes counts and events that are older than the operator wants, in pieces that leave room for others to write between.

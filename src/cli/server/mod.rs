@@ -19,6 +19,7 @@ use super::{CliError, ExitCode, output};
 use crate::actions::{AppError, Ctx, Origin};
 use crate::clock::Clock;
 use crate::db::{self, Conn, Db};
+use crate::gate::{Settled, settle_from_outside};
 use crate::settings::Settings;
 
 /// Brings the schema up to date.
@@ -64,7 +65,13 @@ fn act<T>(
     let rules = settings.rules();
     let origin = Origin { via: "server", ..Origin::default() };
     let clock = Clock::system();
-    db.run(|conn| f(conn, Ctx { rules: &rules, clock: &clock, origin: &origin }))
+    let (result, changed) = db.deed(|conn| f(conn, Ctx { rules: &rules, clock: &clock, origin: &origin }));
+    if let Some(seq) = changed
+        && settle_from_outside(db, seq) == Settled::Unconfirmed
+    {
+        tell("Warning: the server of this database did not confirm the change. If one is running, restart it.");
+    }
+    result
 }
 
 fn say(text: impl Display) {

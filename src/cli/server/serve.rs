@@ -11,6 +11,8 @@ use crate::cli::log;
 use crate::clock::Clock;
 use crate::db::{self, Db};
 use crate::domain::token::SecretHash;
+use crate::gate::GateOptions;
+use crate::gate::limit::Limiter;
 use crate::settings::{Origin, SecurityTxt, SessionKey, Settings, file_beside, load_or_create};
 use crate::web::{self, MetricsAccess, State, WebConfig};
 
@@ -74,9 +76,18 @@ pub(super) fn run(
     listener: TcpListener,
     for_metrics: Option<TcpListener>,
 ) -> Result<ExitCode, CliError> {
-    let state = Data::new(State::new(db, settings.rules(), Clock::system(), web_config(settings, key)));
+    let limiter = match &settings.redis_url {
+        Some(url) => Limiter::with_redis(url.expose()).map_err(CliError::new)?,
+        None => Limiter::default(),
+    };
+    let options = GateOptions { limiter, events_per_second: settings.records.events_per_second };
+    let config = web_config(settings, key);
+    let state = State::new(db, settings.rules(), Clock::system(), config, options).map_err(CliError::new)?;
+    let state = Data::new(state);
     let work = async move {
         actix_web::rt::spawn(clean_up_regularly(state.clone()));
+        let gate = state.gate.clone();
+        actix_web::rt::spawn(async move { gate.keep_connected().await });
         web::serve(state, listener, for_metrics).await
     };
     actix_web::rt::System::new()

@@ -10,6 +10,7 @@ pub use list::{KeyFilter, KeySort, count_keys, list_keys, list_keys_after};
 pub use usage::{mark_key_used, mark_secret_used};
 pub use used::{Used, mark_used};
 
+use super::changes::{Change, note};
 use super::schema::{api_keys, key_secrets};
 use super::{Conn, DbResult};
 use crate::domain::ids::{KeyId, OrgId, ProfileId, SecretId, UserId};
@@ -159,8 +160,8 @@ pub fn insert_secret(conn: &mut Conn, key: &KeyId, secret: &KeySecret) -> DbResu
             key_secrets::created_at.eq(secret.created_at.as_micros()),
             key_secrets::valid_until.eq(secret.valid_until.map(Timestamp::as_micros)),
         ))
-        .execute(conn)
-        .map(|_| ())
+        .execute(conn)?;
+    note(Change::Key(key.clone()))
 }
 
 /// Whether an id is in use, in any organization.
@@ -246,19 +247,19 @@ pub fn count_live_keys_by_owner(conn: &mut Conn, org: &OrgId, now: Timestamp) ->
 }
 
 /// Puts another name and note in place.
-pub fn update_name_and_note(conn: &mut Conn, id: &KeyId, name: &str, note: &str) -> DbResult<()> {
+pub fn update_name_and_note(conn: &mut Conn, id: &KeyId, name: &str, text: &str) -> DbResult<()> {
     diesel::update(api_keys::table.find(id.as_str()))
-        .set((api_keys::name.eq(name), api_keys::note.eq(note)))
-        .execute(conn)
-        .map(|_| ())
+        .set((api_keys::name.eq(name), api_keys::note.eq(text)))
+        .execute(conn)?;
+    note(Change::Key(id.clone()))
 }
 
 /// Hands a key over to another member, with the most that it may do from now on.
 pub fn update_owner(conn: &mut Conn, id: &KeyId, owner: &UserId, role_max: Role) -> DbResult<()> {
     diesel::update(api_keys::table.find(id.as_str()))
         .set((api_keys::owner_id.eq(owner.as_str()), api_keys::role_max.eq(role_max.as_str())))
-        .execute(conn)
-        .map(|_| ())
+        .execute(conn)?;
+    note(Change::Key(id.clone()))
 }
 
 /// Lets the current secret work until `until` and no longer.
@@ -267,8 +268,8 @@ pub fn mark_current_ends(conn: &mut Conn, id: &KeyId, until: Timestamp) -> DbRes
         key_secrets::table.filter(key_secrets::key_id.eq(id.as_str())).filter(key_secrets::valid_until.is_null()),
     )
     .set(key_secrets::valid_until.eq(until.as_micros()))
-    .execute(conn)
-    .map(|_| ())
+    .execute(conn)?;
+    note(Change::Key(id.clone()))
 }
 
 /// Ends every secret but the current one, for good: it stays ended when the clock goes back.
@@ -277,19 +278,30 @@ pub fn mark_old_secrets_ended(conn: &mut Conn, id: &KeyId) -> DbResult<()> {
         key_secrets::table.filter(key_secrets::key_id.eq(id.as_str())).filter(key_secrets::valid_until.is_not_null()),
     )
     .set(key_secrets::valid_until.eq(KeySecret::ENDED.as_micros()))
-    .execute(conn)
-    .map(|_| ())
+    .execute(conn)?;
+    note(Change::Key(id.clone()))
 }
 
 /// Ends for good what ended by the clock at `now`. Returns how many secrets.
 pub fn mark_overdue_secrets_ended(conn: &mut Conn, now: Timestamp) -> DbResult<usize> {
-    diesel::update(
-        key_secrets::table
-            .filter(key_secrets::valid_until.le(now.as_micros()))
-            .filter(key_secrets::valid_until.gt(KeySecret::ENDED.as_micros())),
-    )
-    .set(key_secrets::valid_until.eq(KeySecret::ENDED.as_micros()))
-    .execute(conn)
+    let overdue: Vec<String> = key_secrets::table
+        .filter(key_secrets::valid_until.le(now.as_micros()))
+        .filter(key_secrets::valid_until.gt(KeySecret::ENDED.as_micros()))
+        .select(key_secrets::key_id)
+        .limit(1000)
+        .load(conn)?;
+    for id in &overdue {
+        diesel::update(
+            key_secrets::table
+                .filter(key_secrets::key_id.eq(id))
+                .filter(key_secrets::valid_until.le(now.as_micros()))
+                .filter(key_secrets::valid_until.gt(KeySecret::ENDED.as_micros())),
+        )
+        .set(key_secrets::valid_until.eq(KeySecret::ENDED.as_micros()))
+        .execute(conn)?;
+        note(Change::Key(id.as_str().into()))?;
+    }
+    Ok(overdue.len())
 }
 
 /// Revokes a key, once and for all. Says whether it was not revoked before.
@@ -301,5 +313,6 @@ pub fn mark_revoked(conn: &mut Conn, id: &KeyId, by: Option<&UserId>, reason: &s
             api_keys::revoke_reason.eq(reason),
         ))
         .execute(conn)?;
+    note(Change::Key(id.clone()))?;
     Ok(count == 1)
 }

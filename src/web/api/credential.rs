@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderMap, HeaderValue};
@@ -9,8 +10,10 @@ use actix_web::{FromRequest, HttpRequest, web};
 
 use super::presented::{self, Presented};
 use crate::actions::{AppError, Origin, Who};
+use crate::domain::policy::Denied;
 use crate::domain::verdict::Verdict;
-use crate::gate::{self, CheckedKey};
+use crate::gate::limit::Limits;
+use crate::gate::{Pass, Seen, ServiceToken};
 use crate::web::{State, client};
 
 /// What service tokens begin with.
@@ -20,7 +23,9 @@ pub const SERVICE_PREFIX: &str = "krs_";
 #[derive(Debug)]
 pub struct KeyCaller {
     /// What the check found.
-    pub checked: CheckedKey,
+    pub pass: Pass,
+    /// What is left of its limits.
+    pub limits: Limits,
     /// Where the request came from.
     pub origin: Origin,
 }
@@ -29,7 +34,7 @@ impl KeyCaller {
     /// For actions.
     #[must_use]
     pub fn who(&self) -> Who {
-        Who::Key { id: self.checked.key.id.clone() }
+        Who::Key { id: self.pass.key_id().into() }
     }
 }
 
@@ -39,7 +44,7 @@ pub enum Caller {
     /// An API key.
     Key(Box<KeyCaller>),
     /// One of the operator's backends.
-    Service(gate::ServiceToken),
+    Service(Arc<ServiceToken>),
 }
 
 /// The one credential of a request's headers.
@@ -67,29 +72,26 @@ async fn identify(req: HttpRequest) -> Result<Caller, AppError> {
         return Err(AppError::BadRequest("Send the credential in a header, not in the address.".to_owned()));
     }
     let token = presented(req.headers())?;
-    let noted = origin.clone();
-    state
-        .run(origin, move |conn, ctx| {
-            if token.starts_with(SERVICE_PREFIX) {
-                let found = gate::find_service_token(conn, &token)?;
-                return found.map(Caller::Service).ok_or(AppError::SignIn);
-            }
-            let client = (noted.address.as_str(), noted.client.as_str());
-            let checked = gate::check(conn, ctx.rules, ctx.clock, &token, client)?;
-            if checked.verdict != Verdict::Valid {
-                let key = checked.key.as_ref().map(|found| found.key.id.to_string());
-                tracing::info!(verdict = checked.verdict.code(), key, "a key was refused");
-            }
-            match (checked.verdict, checked.key) {
-                (Verdict::Valid, Some(checked)) => Ok(Caller::Key(Box::new(KeyCaller { checked, origin: noted }))),
-                (Verdict::PlanRequired, Some(found)) => {
-                    let plan = ctx.rules.plan(&found.org.plan).name;
-                    Err(crate::domain::policy::Denied::PlanRequired { plan }.into())
-                }
-                _ => Err(AppError::SignIn),
-            }
-        })
-        .await
+    if token.starts_with(SERVICE_PREFIX) {
+        return state.gate.find_service_token(&token)?.map(Caller::Service).ok_or(AppError::SignIn);
+    }
+    let seen = Seen {
+        method: req.method().as_str(),
+        path: req.path(),
+        address: &origin.address,
+        client: &origin.client,
+        request_id: &origin.request_id,
+    };
+    let checked = state.gate.check(&token, None, &seen).await?;
+    match (checked.verdict, checked.pass) {
+        (Verdict::Valid, Some(pass)) => {
+            let limits = checked.limits;
+            Ok(Caller::Key(Box::new(KeyCaller { pass, limits, origin })))
+        }
+        (Verdict::PlanRequired, Some(pass)) => Err(Denied::PlanRequired { plan: pass.org.plan_name.clone() }.into()),
+        (Verdict::RateLimited, _) => Err(AppError::RateLimited { seconds: checked.limits.retry_seconds() }),
+        _ => Err(AppError::SignIn),
+    }
 }
 
 type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, AppError>>>>;
@@ -112,7 +114,7 @@ impl FromRequest for KeyCaller {
         Box::pin(async move {
             match identify(req).await? {
                 Caller::Key(caller) => Ok(*caller),
-                Caller::Service(_) => Err(AppError::Denied(crate::domain::policy::Denied::NotByService)),
+                Caller::Service(_) => Err(AppError::Denied(Denied::NotByService)),
             }
         })
     }

@@ -157,7 +157,7 @@ pub async fn list_keys(
         with_ended: query.all.is_some_and(|all| matches!(all.as_str(), "1" | "true")),
         ..KeyFilter::default()
     };
-    let (who, slug) = (caller.who(), caller.checked.org.slug);
+    let (who, slug) = (caller.who(), caller.pass.org.slug.clone());
     let list = state.run(caller.origin, move |conn, ctx| {
         look_in(conn, ctx, &who, &slug, |scope| {
             Ok((deeds::list_keys_after(scope, filter, after, limit + 1)?, scope.now))
@@ -220,7 +220,7 @@ pub async fn create_key(
 ) -> Result<HttpResponse, AppError> {
     let Json(body, bytes) = body;
     let once = read_idempotency_key(&req)?.map(|token| Once {
-        scope: format!("POST /v1/keys by key {}", caller.checked.key.id),
+        scope: format!("POST /v1/keys by key {}", caller.pass.key_id()),
         token,
         body_hash: SecretHash::of(&String::from_utf8_lossy(&bytes)).to_hex(),
     });
@@ -232,7 +232,7 @@ pub async fn create_key(
         note: body.note.unwrap_or_default(),
         url_allowed: body.url_allowed.unwrap_or_default(),
     };
-    let (who, slug) = (caller.who(), caller.checked.org.slug);
+    let (who, slug) = (caller.who(), caller.pass.org.slug.clone());
     let create = state.run(caller.origin, move |conn, ctx| {
         act_in(conn, ctx, &who, &slug, |scope| Ok((deeds::create_key(scope, &new, once.as_ref())?, scope.now)))
     });
@@ -255,7 +255,7 @@ pub async fn get_key(
     id: web::Path<String>,
     caller: KeyCaller,
 ) -> Result<HttpResponse, AppError> {
-    let (who, slug, id) = (caller.who(), caller.checked.org.slug, KeyId(id.into_inner()));
+    let (who, slug, id) = (caller.who(), caller.pass.org.slug.clone(), KeyId(id.into_inner()));
     let get = state.run(caller.origin, move |conn, ctx| {
         look_in(conn, ctx, &who, &slug, |scope| Ok((deeds::get_key(scope, &id)?, scope.now)))
     });
@@ -282,7 +282,7 @@ pub async fn edit_key(
     caller: KeyCaller,
     body: Json<EditBody>,
 ) -> Result<HttpResponse, AppError> {
-    let (who, slug, id) = (caller.who(), caller.checked.org.slug, KeyId(id.into_inner()));
+    let (who, slug, id) = (caller.who(), caller.pass.org.slug.clone(), KeyId(id.into_inner()));
     let edit = state.run(caller.origin, move |conn, ctx| {
         act_in(conn, ctx, &who, &slug, |scope| {
             let view = deeds::edit_key(scope, &id, body.0.name.as_deref(), body.0.note.as_deref())?;
@@ -315,7 +315,7 @@ pub async fn rotate_key(
 ) -> Result<HttpResponse, AppError> {
     let grace =
         Grace::parse(body.0.grace.as_deref().unwrap_or("24h")).map_err(|text| AppError::field("grace", text))?;
-    let (who, slug, id) = (caller.who(), caller.checked.org.slug, KeyId(id.into_inner()));
+    let (who, slug, id) = (caller.who(), caller.pass.org.slug.clone(), KeyId(id.into_inner()));
     let rotate = state.run(caller.origin, move |conn, ctx| {
         act_in(conn, ctx, &who, &slug, |scope| Ok((deeds::rotate_key(scope, &id, grace, None)?, scope.now)))
     });
@@ -347,7 +347,7 @@ pub async fn revoke_key(
     body: Json<RevokeBody>,
 ) -> Result<HttpResponse, AppError> {
     let input = RevokeInput { confirm_name: None, reason: body.0.reason.unwrap_or_default() };
-    let (who, slug, id) = (caller.who(), caller.checked.org.slug, KeyId(id.into_inner()));
+    let (who, slug, id) = (caller.who(), caller.pass.org.slug.clone(), KeyId(id.into_inner()));
     let revoke = state.run(caller.origin, move |conn, ctx| {
         act_in(conn, ctx, &who, &slug, |scope| Ok((deeds::revoke_key(scope, &id, &input)?.0, scope.now)))
     });

@@ -51,8 +51,14 @@ pub struct MemberEntry {
 /// The one public 401.
 #[utoipa::path(get, path = "/v1/orgs", tag = "Organization", responses((status = 200, body = Listing<OrgEntry>)))]
 pub async fn list_orgs(_: Query<NoParameters>, caller: KeyCaller) -> Result<HttpResponse, AppError> {
-    let (org, role) = (caller.checked.org, caller.checked.role.map(Role::as_str));
-    Ok(all_of(vec![OrgEntry { id: org.id.0, slug: org.slug, name: org.name, plan: org.plan, role }]))
+    let (org, role) = (caller.pass.org, caller.pass.role.map(Role::as_str));
+    Ok(all_of(vec![OrgEntry {
+        id: org.id.to_string(),
+        slug: org.slug.clone(),
+        name: org.name.clone(),
+        plan: org.plan.clone(),
+        role,
+    }]))
 }
 
 /// The profiles of the key's organization.
@@ -65,7 +71,7 @@ pub async fn list_profiles(
     _: Query<NoParameters>,
     caller: KeyCaller,
 ) -> Result<HttpResponse, AppError> {
-    let (who, slug) = (caller.who(), caller.checked.org.slug);
+    let (who, slug) = (caller.who(), caller.pass.org.slug.clone());
     let list = state.run(caller.origin, move |conn, ctx| look_in(conn, ctx, &who, &slug, keys::profiles));
     let rows = list.await?.into_iter();
     let entries = rows.map(|row| ProfileEntry { id: row.id.0, name: row.name, created_at: row.created_at });
@@ -82,7 +88,7 @@ pub async fn list_members(
     _: Query<NoParameters>,
     caller: KeyCaller,
 ) -> Result<HttpResponse, AppError> {
-    let (who, slug) = (caller.who(), caller.checked.org.slug);
+    let (who, slug) = (caller.who(), caller.pass.org.slug.clone());
     let list = state.run(caller.origin, move |conn, ctx| {
         look_in(conn, ctx, &who, &slug, |scope| {
             policy::may_see_members(&scope.actor)?;

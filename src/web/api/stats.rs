@@ -101,7 +101,7 @@ pub async fn key_stats(
 ) -> Result<HttpResponse, AppError> {
     let since = query.0.since.as_deref().unwrap_or("24h");
     let since = parse_duration(since).map_err(|text| AppError::field("since", text))?;
-    let (who, slug, id) = (caller.who(), caller.checked.org.slug, KeyId(id.into_inner()));
+    let (who, slug, id) = (caller.who(), caller.pass.org.slug.clone(), KeyId(id.into_inner()));
     let stats = state.run(caller.origin, move |conn, ctx| {
         look_in(conn, ctx, &who, &slug, |scope| deeds::key_stats(scope, &id, since))
     });

@@ -1,6 +1,6 @@
 //! `GET /v1/whoami`.
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -8,8 +8,8 @@ use super::Named;
 use super::credential::Caller;
 use crate::actions::AppError;
 use crate::domain::org::Role;
-use crate::gate::{self, CheckedKey};
-use crate::web::{Query, State};
+use crate::gate::Pass;
+use crate::web::Query;
 
 /// Whose credential it is; what it has not got is null.
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,25 +60,27 @@ pub struct NoParameters {}
 /// # Errors
 /// The one public 401.
 #[utoipa::path(get, path = "/v1/whoami", tag = "Credential", responses((status = 200, body = WhoAmI)))]
-pub async fn whoami(state: web::Data<State>, _: Query<NoParameters>, caller: Caller) -> Result<HttpResponse, AppError> {
-    let caller = match caller {
-        Caller::Key(caller) => caller,
+pub async fn whoami(_: Query<NoParameters>, caller: Caller) -> Result<HttpResponse, AppError> {
+    let pass = match caller {
+        Caller::Key(caller) => caller.pass,
         Caller::Service(token) => {
-            let credential = Credential { kind: "service_token", id: token.id.0, name: token.name };
+            let credential = Credential { kind: "service_token", id: token.id.clone(), name: token.name.clone() };
             let nobody = WhoAmI { credential, user: None, org: None, role: None, profile: None, environment: None };
             return Ok(HttpResponse::Ok().json(nobody));
         }
     };
-    let key = caller.checked.key.clone();
-    let find = state.run(caller.origin.clone(), move |conn, _| Ok(gate::profile_of(conn, &key)?));
-    let profile = find.await?.map(|profile| Named { id: profile.id.0, name: profile.name });
-    let CheckedKey { key, org, owner, role, .. } = caller.checked;
+    let Pass { user, org, profile, .. } = &pass;
     Ok(HttpResponse::Ok().json(WhoAmI {
-        credential: Credential { kind: "api_key", id: key.id.0, name: key.name },
-        user: Some(UserObject { id: owner.id.0, email: owner.email, name: owner.name }),
-        org: Some(OrgObject { id: org.id.0, slug: org.slug, name: org.name, plan: org.plan }),
-        role: role.map(Role::as_str),
-        profile,
-        environment: Some(key.environment),
+        credential: Credential { kind: "api_key", id: pass.key_id().to_owned(), name: pass.name.to_string() },
+        user: Some(UserObject { id: user.id.clone(), email: user.email.clone(), name: user.name.clone() }),
+        org: Some(OrgObject {
+            id: org.id.to_string(),
+            slug: org.slug.clone(),
+            name: org.name.clone(),
+            plan: org.plan.clone(),
+        }),
+        role: pass.role.map(Role::as_str),
+        profile: Some(Named { id: profile.id.clone(), name: profile.name.clone() }),
+        environment: Some(pass.environment.to_string()),
     }))
 }

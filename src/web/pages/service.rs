@@ -19,6 +19,7 @@ pub async fn readyz(req: HttpRequest, state: web::Data<State>) -> HttpResponse {
     }
     let ready = state.run(client::origin(&req, "server"), |conn, _| schema_state(conn).map_err(AppError::Unavailable));
     match ready.await {
+        Ok(SchemaState::Current) if !state.gate.is_ready() => not_ready("no lease: checks are refused\n"),
         Ok(SchemaState::Current) => HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n"),
         Ok(SchemaState::Behind(_) | SchemaState::Newer(_)) => not_ready("schema differs\n"),
         Err(_) => not_ready("database does not answer\n"),

@@ -21,6 +21,7 @@ use keyrack::domain::org::{OnDowngrade, Plan};
 use keyrack::domain::rules::Rules;
 use keyrack::domain::time::{Span, Timestamp};
 use keyrack::domain::token::KeyFormat;
+use keyrack::gate::GateOptions;
 use keyrack::web::{State, WebConfig};
 use serde_json::Value;
 
@@ -96,7 +97,9 @@ impl TestApp {
                 .unwrap();
             });
         }
-        let state = web::Data::new(State::new(database.db.clone(), setup.rules, clock, setup.config));
+        let options = GateOptions { events_per_second: 1000, ..GateOptions::default() };
+        let state = State::new(database.db.clone(), setup.rules, clock, setup.config, options);
+        let state = web::Data::new(state.unwrap());
         Self { database, state, offset, learned: RefCell::default(), service: RefCell::default() }
     }
 
@@ -170,8 +173,18 @@ impl TestApp {
         }
     }
 
+    /// Lets the check follow what the test wrote past the app.
+    pub(crate) fn catch_up(&self) {
+        if let Some(seq) = self.database.take_unseen() {
+            self.state.gate.catch_up(seq);
+        }
+        // Not everything can be written everywhere; what cannot is tried again.
+        let _ = self.state.gate.flush();
+    }
+
     /// Sends a request as it is.
     pub(crate) async fn send(&self, request: Request) -> Answer {
+        self.catch_up();
         let serve = self.service().await;
         let mut http = test::TestRequest::default()
             .method(request.method.parse::<Method>().unwrap())
@@ -239,7 +252,7 @@ impl TestApp {
             .chain(passwords)
             .flat_map(|secret| canary::forms_of(&secret))
             .collect();
-        for (place, text) in [("the database", self.database.dump()), ("the log", canary::logged())] {
+        for (place, text) in [("the database", self.database.dump_all()), ("the log", canary::logged())] {
             if let Some(held) = needles.iter().find(|needle| text.contains(needle.as_str())) {
                 let line = text.lines().find(|line| line.contains(held)).unwrap();
                 panic!("{place} holds a secret, {held}:\n{line}");

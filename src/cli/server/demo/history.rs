@@ -10,11 +10,10 @@ use crate::actions::password::Password;
 use crate::actions::people::{self, NewPersonForm};
 use crate::actions::{AppError, Ctx, OrgScope, Origin, Who, act_in, random};
 use crate::clock::Clock;
-use crate::db::{Conn, Db};
+use crate::db::{self, Conn, Db};
 use crate::domain::ids::{KeyId, SessionId, UserId};
-use crate::domain::key::Grace;
+use crate::domain::key::{Grace, LastUse};
 use crate::domain::rules::Rules;
-use crate::gate;
 use crate::settings::Settings;
 
 /// What the person at the console is told.
@@ -238,7 +237,13 @@ impl Stage<'_> {
     fn use_key(&mut self, conn: &mut Conn, key: &Key) -> Result<(), AppError> {
         let Some((_, plain)) = self.keys.get(&(key.org, key.name)) else { return Err(AppError::NotFound) };
         let agent = AGENTS[key.name.len() % AGENTS.len()];
-        gate::check(conn, self.rules, &self.clock, plain, agent)?;
+        let key = self.rules.format.parse(plain).ok_or(AppError::NotFound)?;
+        let at = self.clock.now();
+        let used = LastUse { at, address: agent.0.to_owned(), client: agent.1.to_owned() };
+        if let Some(found) = db::keys::find_key_anywhere(conn, &key.id)? {
+            db::keys::mark_key_used(conn, &key.id, &used)?;
+            db::keys::mark_secret_used(conn, &found.current.id, at)?;
+        }
         Ok(())
     }
 

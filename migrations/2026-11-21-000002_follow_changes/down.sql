@@ -1,0 +1,3 @@
+DROP TABLE gate_nodes;
+DROP TABLE gate_changes;
+DROP TABLE gate_clock;

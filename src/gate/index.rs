@@ -1,0 +1,253 @@
+//! All keys in memory. Checks read it from many threads; only the follower writes it, one change after another, always
+//! with what it has just read from the database: so nothing old is ever put back over something new.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use arc_swap::ArcSwap;
+use hashbrown::HashTable;
+
+use super::limit::Bucket;
+use crate::domain::org::Role;
+use crate::domain::time::Timestamp;
+use crate::domain::token::SecretHash;
+
+/// The characters of a key's id.
+pub type KeyTag = [u8; 8];
+
+/// What is told of an organization.
+#[derive(Debug, PartialEq, Eq)]
+pub struct OrgFacts {
+    /// Its id.
+    pub id: Arc<str>,
+    /// Its name in URLs.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+    /// The id of its plan.
+    pub plan: String,
+    /// The plan's name for people.
+    pub plan_name: String,
+    /// Whether the plan lets its keys be used.
+    pub plan_lets: bool,
+    /// Requests per minute of all its keys.
+    pub quota: Option<u32>,
+    /// Requests per minute of each key.
+    pub key_quota: Option<u32>,
+}
+
+/// What is told of a person.
+#[derive(Debug, PartialEq, Eq)]
+pub struct UserFacts {
+    /// Their id.
+    pub id: String,
+    /// Their address.
+    pub email: String,
+    /// Their name.
+    pub name: String,
+}
+
+/// What is told of a profile.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ProfileFacts {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// An organization, shared by all its keys.
+pub(super) struct OrgEntry {
+    pub(super) facts: ArcSwap<OrgFacts>,
+    /// The account's requests of this minute.
+    pub(super) bucket: Bucket,
+}
+
+/// A person, shared by their memberships.
+pub(super) struct UserEntry {
+    pub(super) facts: ArcSwap<UserFacts>,
+    pub(super) is_disabled: AtomicBool,
+}
+
+/// A person in an organization, shared by their keys.
+pub(super) struct MemberEntry {
+    pub(super) org: Arc<OrgEntry>,
+    pub(super) user: Arc<UserEntry>,
+    role: AtomicU8,
+}
+
+/// A profile, shared by its keys.
+pub(super) struct ProfileEntry {
+    pub(super) facts: ArcSwap<ProfileFacts>,
+}
+
+impl MemberEntry {
+    pub(super) fn new(org: Arc<OrgEntry>, user: Arc<UserEntry>, role: Option<Role>) -> Self {
+        let entry = Self { org, user, role: AtomicU8::new(0) };
+        entry.set_role(role);
+        entry
+    }
+
+    pub(super) fn set_role(&self, role: Option<Role>) {
+        let number = match role {
+            None => 0,
+            Some(Role::Builder) => 1,
+            Some(Role::Admin) => 2,
+            Some(Role::Owner) => 3,
+        };
+        self.role.store(number, Ordering::Release);
+    }
+
+    /// What they may do now; nothing when they do not belong, or their account is shut.
+    pub(super) fn role(&self) -> Option<Role> {
+        if self.user.is_disabled.load(Ordering::Acquire) {
+            return None;
+        }
+        match self.role.load(Ordering::Acquire) {
+            1 => Some(Role::Builder),
+            2 => Some(Role::Admin),
+            3 => Some(Role::Owner),
+            _ => None,
+        }
+    }
+}
+
+/// A key. Some 110 bytes with its name's beside: there may be ten million.
+pub(super) struct KeyRecord {
+    pub(super) id: KeyTag,
+    pub(super) current: SecretHash,
+    pub(super) previous: Option<Box<(SecretHash, Timestamp)>>,
+    pub(super) member: Arc<MemberEntry>,
+    pub(super) profile: Arc<ProfileEntry>,
+    pub(super) name: Box<str>,
+    pub(super) created_at: Timestamp,
+    /// [`NEVER`] where it has no end.
+    pub(super) expires_at: Timestamp,
+    /// Its requests of this minute; there only once a limit per key was asked for.
+    pub(super) bucket: Option<Arc<Bucket>>,
+    /// [`Index::environment`] has its name.
+    pub(super) environment: u8,
+    pub(super) role_max: Option<Role>,
+    pub(super) url_allowed: bool,
+    pub(super) is_paused: bool,
+    pub(super) is_revoked: bool,
+}
+
+/// The end of what has none.
+pub(super) const NEVER: Timestamp = Timestamp::from_micros(i64::MAX);
+
+const SHARDS: usize = 64;
+/// Records are kept in pieces of this many, so that growing copies none and leaves little empty.
+const PIECE: usize = 256;
+
+#[derive(Default)]
+struct Shard {
+    /// Places of records, by the hash of the id.
+    places: HashTable<u32>,
+    pieces: Vec<Vec<KeyRecord>>,
+    count: usize,
+}
+
+impl Shard {
+    fn at(&self, place: u32) -> &KeyRecord {
+        &self.pieces[place as usize / PIECE][place as usize % PIECE]
+    }
+
+    fn find(&self, hash: u64, id: &KeyTag) -> Option<u32> {
+        self.places.find(hash, |place| self.at(*place).id == *id).copied()
+    }
+
+    fn put(&mut self, hash: u64, mut record: KeyRecord) {
+        if let Some(place) = self.find(hash, &record.id) {
+            let old = &mut self.pieces[place as usize / PIECE][place as usize % PIECE];
+            record.bucket = record.bucket.or_else(|| old.bucket.take());
+            *old = record;
+            return;
+        }
+        let place = self.count;
+        if place.is_multiple_of(PIECE) {
+            self.pieces.push(Vec::with_capacity(PIECE));
+        }
+        if let Some(piece) = self.pieces.last_mut() {
+            piece.push(record);
+        }
+        self.count += 1;
+        let Self { places, pieces, .. } = self;
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        places
+            .insert_unique(hash, place, |place| hash_of(&pieces[*place as usize / PIECE][*place as usize % PIECE].id));
+    }
+}
+
+/// All keys.
+pub(super) struct Index {
+    shards: Vec<RwLock<Shard>>,
+    keys: AtomicUsize,
+    environments: ArcSwap<Vec<Arc<str>>>,
+}
+
+/// Ids are random base62 of our own making, so that one multiplication mixes them enough.
+fn hash_of(id: &KeyTag) -> u64 {
+    let wide = u128::from(u64::from_le_bytes(*id)) * 0x9e37_79b9_7f4a_7c15;
+    (wide >> 64) as u64 ^ wide as u64
+}
+
+impl Index {
+    pub(super) fn new() -> Self {
+        let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
+        Self { shards, keys: AtomicUsize::new(0), environments: ArcSwap::default() }
+    }
+
+    fn shard(&self, hash: u64) -> &RwLock<Shard> {
+        // The table takes the low bits and the top seven.
+        &self.shards[(hash >> 40) as usize % SHARDS]
+    }
+
+    /// Looks at a key. What `look` gives must not hold on to the record: the shard is locked for reading meanwhile.
+    pub(super) fn with<T>(&self, id: &KeyTag, look: impl FnOnce(&KeyRecord) -> T) -> Option<T> {
+        let hash = hash_of(id);
+        let shard = self.shard(hash).read().unwrap_or_else(PoisonError::into_inner);
+        shard.find(hash, id).map(|place| look(shard.at(place)))
+    }
+
+    /// Puts a key in place, or what it is now over what it was. Only the follower calls this.
+    pub(super) fn put(&self, record: KeyRecord) {
+        let hash = hash_of(&record.id);
+        let mut shard = self.shard(hash).write().unwrap_or_else(PoisonError::into_inner);
+        let before = shard.count;
+        shard.put(hash, record);
+        self.keys.fetch_add(shard.count - before, Ordering::Relaxed);
+    }
+
+    /// The key's own requests of this minute, made when first asked for.
+    pub(super) fn bucket_of(&self, id: &KeyTag) -> Option<Arc<Bucket>> {
+        let hash = hash_of(id);
+        let mut shard = self.shard(hash).write().unwrap_or_else(PoisonError::into_inner);
+        let place = shard.find(hash, id)? as usize;
+        let record = &mut shard.pieces[place / PIECE][place % PIECE];
+        Some(record.bucket.get_or_insert_default().clone())
+    }
+
+    /// A small number for the name of an environment. Only the follower calls this. Beyond 255 names, which no settings
+    /// ever had, the last one stands for the rest.
+    pub(super) fn environment_number(&self, name: &str) -> u8 {
+        let known = self.environments.load();
+        let place = known.iter().position(|other| **other == *name).unwrap_or(known.len());
+        if place == known.len() && place < 255 {
+            let mut more = Vec::clone(&known);
+            more.push(name.into());
+            self.environments.store(Arc::new(more));
+        }
+        u8::try_from(place).unwrap_or(u8::MAX - 1)
+    }
+
+    /// The name behind a number.
+    pub(super) fn environment(&self, number: u8) -> Arc<str> {
+        self.environments.load().get(usize::from(number)).cloned().unwrap_or_default()
+    }
+
+    /// How many keys there are.
+    pub(super) fn len(&self) -> usize {
+        self.keys.load(Ordering::Relaxed)
+    }
+}

@@ -153,6 +153,7 @@ fn denied_status(denied: &Denied) -> u16 {
         | Denied::RoleAboveOwn
         | Denied::NotByKey
         | Denied::NotByService
+        | Denied::ServiceOnly
         | Denied::PlanRequired { .. } => 403,
     }
 }
@@ -175,7 +176,8 @@ fn denied_code(denied: &Denied) -> &'static str {
         | Denied::TargetIsOwner
         | Denied::RoleAboveOwn
         | Denied::NotByKey
-        | Denied::NotByService => "FORBIDDEN",
+        | Denied::NotByService
+        | Denied::ServiceOnly => "FORBIDDEN",
     }
 }
 

@@ -47,6 +47,9 @@ pub enum Denied {
     /// Service tokens check keys and do nothing else.
     #[error("A service token cannot do this. Use an API key or sign in.")]
     NotByService,
+    /// A person's or a key's credential where only the operator's backends may ask.
+    #[error("Only a service token may do this.")]
+    ServiceOnly,
     /// There must always be one owner.
     #[error("An organization needs an owner. Make someone else an owner first.")]
     LastOwner,

@@ -27,11 +27,13 @@ pub enum Verdict {
     RoleTooLow,
     /// The plan's or the key's requests for this minute are used up.
     RateLimited,
+    /// It came in a URL and was not made for that (ruling 12).
+    NotInUrl,
 }
 
 impl Verdict {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Valid,
         Self::Malformed,
         Self::NotFound,
@@ -42,6 +44,7 @@ impl Verdict {
         Self::PlanRequired,
         Self::RoleTooLow,
         Self::RateLimited,
+        Self::NotInUrl,
     ];
 
     /// The stable code for the upstream and the event log.
@@ -53,7 +56,7 @@ impl Verdict {
             Self::NotFound => "NOT_FOUND",
             Self::Revoked => "REVOKED",
             Self::Expired => "EXPIRED",
-            Self::Paused | Self::OwnerGone | Self::RoleTooLow => "FORBIDDEN",
+            Self::Paused | Self::OwnerGone | Self::RoleTooLow | Self::NotInUrl => "FORBIDDEN",
             Self::PlanRequired => "PLAN_REQUIRED",
             Self::RateLimited => "RATE_LIMITED",
         }

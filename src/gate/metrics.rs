@@ -99,7 +99,7 @@ fn slot_of_thread() -> usize {
 }
 
 /// The verdicts by their reason, as the label says it.
-pub const VERDICTS: [(Verdict, &str); 10] = [
+pub const VERDICTS: [(Verdict, &str); 11] = [
     (Verdict::Valid, "valid"),
     (Verdict::Malformed, "malformed"),
     (Verdict::NotFound, "not_found"),
@@ -110,6 +110,7 @@ pub const VERDICTS: [(Verdict, &str); 10] = [
     (Verdict::PlanRequired, "plan_required"),
     (Verdict::RoleTooLow, "role_too_low"),
     (Verdict::RateLimited, "rate_limited"),
+    (Verdict::NotInUrl, "not_in_url"),
 ];
 
 /// How checks ended and how long they took.

@@ -62,6 +62,8 @@ pub struct Seen<'a> {
     pub client: &'a str,
     /// The request's id.
     pub request_id: &'a str,
+    /// Whether the key stood in the URL.
+    pub in_url: bool,
 }
 
 /// What a check found.
@@ -303,7 +305,9 @@ impl Inner {
         let found = self.index.with(&tag, |record| self.judge(record, &presented, now)).flatten();
         let Some(Found { mut verdict, pass, org, bucket }) = found else { return refused(Verdict::NotFound) };
         let mut limits = Limits::default();
-        if verdict == Verdict::Valid && require.is_some_and(|least| pass.role < Some(least)) {
+        if verdict == Verdict::Valid && seen.in_url && !pass.url_allowed {
+            verdict = Verdict::NotInUrl;
+        } else if verdict == Verdict::Valid && require.is_some_and(|least| pass.role < Some(least)) {
             verdict = Verdict::RoleTooLow;
         } else if verdict == Verdict::Valid {
             limits = self.take(&pass, &org, bucket, started).await;

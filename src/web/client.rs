@@ -2,11 +2,14 @@
 
 use std::net::IpAddr;
 
+use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpMessage, HttpRequest};
 use ipnet::IpNet;
 
 use super::State;
 use crate::actions::Origin;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The id that a request carries through logs and answers.
 #[derive(Debug, Clone)]
@@ -16,10 +19,8 @@ pub struct RequestId(pub String);
 #[must_use]
 pub fn origin(req: &HttpRequest, via: &'static str) -> Origin {
     let proxies = req.app_data::<actix_web::web::Data<State>>().map_or(&[][..], |state| &state.config.trusted_proxies);
-    let peer = req.peer_addr().map(|addr| addr.ip().to_canonical());
-    let forwarded = req.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
-    let address = peer.map(|peer| client_address(peer, forwarded.collect::<Vec<_>>().join(",").as_str(), proxies));
-    let client = req.headers().get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or("");
+    let address = address(req, proxies);
+    let client = agent(req);
     let request_id = req.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     Origin {
         address: address.map(|address| address.to_string()).unwrap_or_default(),
@@ -29,10 +30,38 @@ pub fn origin(req: &HttpRequest, via: &'static str) -> Origin {
     }
 }
 
+/// The address of the client.
+pub(super) fn address(req: &HttpRequest, proxies: &[IpNet]) -> Option<IpAddr> {
+    let peer = peer(req)?;
+    if !is_one_of(proxies, &peer) {
+        return Some(peer);
+    }
+    let forwarded = req.headers().get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok());
+    Some(client_address(peer, forwarded.collect::<Vec<_>>().join(",").as_str(), proxies))
+}
+
+/// Whether the peer is a proxy whose word is taken.
+pub(super) fn is_from_proxy(req: &HttpRequest, proxies: &[IpNet]) -> bool {
+    !proxies.is_empty() && peer(req).is_some_and(|peer| is_one_of(proxies, &peer))
+}
+
+/// What the client calls itself, or empty.
+pub(super) fn agent(req: &HttpRequest) -> &str {
+    req.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("")
+}
+
+fn peer(req: &HttpRequest) -> Option<IpAddr> {
+    req.peer_addr().map(|addr| addr.ip().to_canonical())
+}
+
+fn is_one_of(nets: &[IpNet], address: &IpAddr) -> bool {
+    nets.iter().any(|net| net.contains(address))
+}
+
 /// The address of the client: the peer's, unless that is a trusted proxy. Then `X-Forwarded-For` is walked from its
 /// right end, where our own proxies wrote, to the first address that is not one of them.
 fn client_address(peer: IpAddr, forwarded: &str, proxies: &[IpNet]) -> IpAddr {
-    let is_trusted = |address: &IpAddr| proxies.iter().any(|net| net.contains(address));
+    let is_trusted = |address: &IpAddr| is_one_of(proxies, address);
     if !is_trusted(&peer) {
         return peer;
     }

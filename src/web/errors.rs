@@ -8,6 +8,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use serde_json::json;
 
+use super::api::rate_limit;
 use super::client::RequestId;
 use super::pages::error_page;
 use super::{State, routes};
@@ -108,11 +109,22 @@ pub(super) async fn as_problems(
     req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let res = next.call(req).await?.map_into_boxed_body();
-    let Some(failure) = read_failure(res.request(), res.response()) else { return Ok(res) };
+    let mut res = next.call(req).await?.map_into_boxed_body();
     let req = res.request().clone();
-    let answer = problem(&req, &failure);
-    Ok(res.into_response(answer))
+    if let Some(failure) = read_failure(&req, res.response()) {
+        res = res.into_response(problem(&req, &failure));
+    }
+    // There for callers whose key was recognised.
+    if let Some(limits) = req.extensions().get() {
+        rate_limit::put_headers(res.headers_mut(), limits);
+    }
+    Ok(res)
+}
+
+/// A failure as problem+json, for handlers outside of that middleware.
+pub(super) fn problem_of(req: &HttpRequest, error: AppError) -> HttpResponse {
+    let res = HttpResponse::from_error(error);
+    read_failure(req, &res).map_or(res, |failure| problem(req, &failure))
 }
 
 fn problem(req: &HttpRequest, failure: &Failure) -> HttpResponse {

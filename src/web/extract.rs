@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::actions::AppError;
@@ -110,28 +111,41 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Future = Boxed<Self>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (kind, payload) = (content_type(req), payload.take());
+        let (req, payload) = (req.clone(), payload.take());
         Box::pin(async move {
-            if !matches!(kind.as_str(), "application/json" | "") {
-                return Err(AppError::UnsupportedType("application/json"));
-            }
-            let mut body = read_body(payload).await?;
-            if kind.is_empty() {
-                // `curl -X POST` without a body: an object without members.
-                if !body.is_empty() {
-                    return Err(AppError::UnsupportedType("application/json"));
-                }
-                body = web::Bytes::from_static(b"{}");
-            }
-            if holds(&body, b"\\u0000") {
-                return Err(AppError::field("body", "The body holds a NUL character."));
-            }
-            match serde_json::from_slice(&body) {
-                Ok(value) => Ok(Self(value, body)),
-                Err(error) if error.is_data() => Err(AppError::field("body", data_error(&error))),
-                Err(_) => Err(AppError::BadRequest("The body is not valid JSON.".to_owned())),
-            }
+            let body = json_bytes(&req, payload).await?;
+            json_from(&body).map(|value| Self(value, body.clone()))
         })
+    }
+}
+
+/// The body of a request with JSON; without a body, an object without members.
+pub(super) async fn json_bytes(req: &HttpRequest, payload: Payload) -> Result<web::Bytes, AppError> {
+    let kind = content_type(req);
+    if !matches!(kind.as_str(), "application/json" | "") {
+        return Err(AppError::UnsupportedType("application/json"));
+    }
+    let body = read_body(payload).await?;
+    if !kind.is_empty() {
+        return Ok(body);
+    }
+    // `curl -X POST` without a body.
+    if body.is_empty() {
+        Ok(web::Bytes::from_static(b"{}"))
+    } else {
+        Err(AppError::UnsupportedType("application/json"))
+    }
+}
+
+/// Reads JSON; the error repeats nothing of it.
+pub(super) fn json_from<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, AppError> {
+    if holds(body, b"\\u0000") {
+        return Err(AppError::field("body", "The body holds a NUL character."));
+    }
+    match serde_json::from_slice(body) {
+        Ok(value) => Ok(value),
+        Err(error) if error.is_data() => Err(AppError::field("body", data_error(&error))),
+        Err(_) => Err(AppError::BadRequest("The body is not valid JSON.".to_owned())),
     }
 }
 

@@ -59,7 +59,7 @@ fn write(running: &Running, db: &Db, counted: &Counted<16>, gauges: &Gauges) -> 
     let by_verdict = VERDICTS.map(|(verdict, name)| (name, counted.counts[verdict as usize].iter().sum::<u64>()));
     text.family("keyrack_checks_total", "counter", "Checks of keys by their verdict.");
     text.labelled("keyrack_checks_total", "verdict", &by_verdict);
-    text.histogram("keyrack_check_duration_seconds", "How long checks took.", &counted);
+    text.histogram("keyrack_check_duration_seconds", "How long checks took.", counted);
 
     text.gauge("keyrack_index_keys", "Keys in memory.", gauges.keys);
     text.gauge("keyrack_index_orgs", "Organizations in memory.", gauges.orgs);

@@ -23,6 +23,8 @@ pub enum Access {
     Owner,
     /// Holders of an API key.
     Key,
+    /// Holders of a service token.
+    Service,
     /// Holders of an API key or a service token.
     Credential,
 }
@@ -30,7 +32,7 @@ pub enum Access {
 /// One route.
 #[derive(Debug, Clone, Copy)]
 pub struct Route {
-    /// `GET` answers `HEAD` too.
+    /// `GET` answers `HEAD` too; `ANY` is each.
     pub method: &'static str,
     /// With `{names}` for what varies.
     pub path: &'static str,
@@ -43,7 +45,6 @@ macro_rules! routes {
         const $table: &[Route] = &[$(Route { method: stringify!($method), path: concat!($prefix, $path), access: Access::$access }),*];
 
         pub(super) fn $configure(config: &mut web::ServiceConfig) {
-            let _ = &config;
             $(config.route($path, method_route(stringify!($method)).to($handler));)*
         }
     };
@@ -53,6 +54,7 @@ fn method_route(method: &'static str) -> actix_web::Route {
     match method {
         "GET" => web::route().guard(guard::Any(guard::Get()).or(guard::Head())),
         "PATCH" => web::patch(),
+        "ANY" => web::route(),
         _ => web::post(),
     }
 }
@@ -66,6 +68,9 @@ routes! { SERVICE, service_routes, "":
 }
 
 routes! { CHECKS, check_routes, "":
+    ANY "/v1/auth" Key => api::auth::auth;
+    ANY "/v1/auth/{path:.*}" Key => api::auth::auth_below;
+    POST "/v1/keys/verify" Service => api::verify::verify;
 }
 
 routes! { API, api_routes, "/v1":

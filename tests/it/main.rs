@@ -9,6 +9,8 @@
 )]
 
 mod api;
+mod auth;
+mod auth_in_url;
 mod browser;
 mod cli_admin;
 mod cli_server;
@@ -33,4 +35,5 @@ mod shared_limits;
 mod stats;
 mod support;
 mod tidy;
+mod verify;
 mod views;

@@ -133,11 +133,17 @@ POST /orgs/{org}/settings/api-keys/{id=missing}/revoke           in  404 404 404
 const API: &str = r#"
 GET   /v1/openapi.json               200 200 200 200 200 200
 GET   /v1/whoami                     401 401 200 200 200 200
+ANY   /v1/auth                       401 401 401 200 200 200
+ANY   /v1/auth/{path:.*=a/b}         401 401 401 200 200 200
+ANY   /v1/auth/{path:.*=nginx}       401 401 401 200 200 200
+ANY   /v1/auth/{path:.*=require/role:admin} 401 401 401 200 403 200
+ANY   /v1/auth/{path:.*=require/role:root}  403 403 403 403 403 403
 GET   /v1/orgs                       401 401 403 200 200 200
 GET   /v1/profiles                   401 401 403 200 200 200
 GET   /v1/members                    401 401 403 200 200 200
 GET   /v1/keys                       401 401 403 200 200 200
 POST  /v1/keys                       401 401 403 201 201 201 | {"name": "new"}
+POST  /v1/keys/verify                401 401 200 403 403 403 | {"key": "kr_x"}
 GET   /v1/keys/{id=own}              401 401 403 404 200 200
 GET   /v1/keys/{id=colleague}        401 401 403 404 403 200
 GET   /v1/keys/{id=foreign}          401 401 403 200 404 404

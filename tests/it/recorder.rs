@@ -16,8 +16,14 @@ use crate::fault::on_every_connection;
 use crate::support::TestApp;
 use crate::support::database::TestDatabase;
 
-const SEEN: Seen<'_> =
-    Seen { method: "GET", path: "/v1/render", address: "192.0.2.1", client: "curl/8", request_id: "req_1" };
+const SEEN: Seen<'_> = Seen {
+    method: "GET",
+    path: "/v1/render",
+    address: "192.0.2.1",
+    client: "curl/8",
+    request_id: "req_1",
+    in_url: false,
+};
 
 fn recorder(database: &TestDatabase, events_per_second: u32) -> Recorder {
     let format =
@@ -129,7 +135,7 @@ fn what_clients_send_is_stored_harmless() {
     for seen in [
         Seen { path: &format!("/a?token={}", key.secret), client: "a\u{1b}[31mb\u{202e}", ..SEEN },
         Seen { path: &in_path, client: &key.secret, request_id: &key.secret, ..SEEN },
-        Seen { path: &long, client: &long, request_id: &long, method: &long, address: &long },
+        Seen { path: &long, client: &long, request_id: &long, method: &long, address: &long, in_url: false },
     ] {
         recorder.note(&note(&key.id, &org, Verdict::Valid, &seen));
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderMap, HeaderValue};
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 
 use super::presented::{self, Presented};
 use crate::actions::{AppError, Origin, Who};
@@ -81,8 +81,13 @@ async fn identify(req: HttpRequest) -> Result<Caller, AppError> {
         address: &origin.address,
         client: &origin.client,
         request_id: &origin.request_id,
+        in_url: false,
     };
     let checked = state.gate.check(&token, None, &seen).await?;
+    if checked.pass.is_some() {
+        // For the headers of the answer, whatever it will be.
+        req.extensions_mut().insert(checked.limits);
+    }
     match (checked.verdict, checked.pass) {
         (Verdict::Valid, Some(pass)) => {
             let limits = checked.limits;
@@ -91,6 +96,24 @@ async fn identify(req: HttpRequest) -> Result<Caller, AppError> {
         (Verdict::PlanRequired, Some(pass)) => Err(Denied::PlanRequired { plan: pass.org.plan_name.clone() }.into()),
         (Verdict::RateLimited, _) => Err(AppError::RateLimited { seconds: checked.limits.retry_seconds() }),
         _ => Err(AppError::SignIn),
+    }
+}
+
+/// Lets in only who has a service token, from memory.
+///
+/// # Errors
+/// The public 401, or 403 for an API key that is good.
+pub(super) async fn only_service(req: &HttpRequest, state: &State) -> Result<(), AppError> {
+    if is_in_query(req) {
+        return Err(AppError::BadRequest("Send the credential in a header, not in the address.".to_owned()));
+    }
+    let token = presented(req.headers())?;
+    if token.starts_with(SERVICE_PREFIX) {
+        return state.gate.find_service_token(&token)?.map(drop).ok_or(AppError::SignIn);
+    }
+    match identify(req.clone()).await? {
+        Caller::Key(_) => Err(AppError::Denied(Denied::ServiceOnly)),
+        Caller::Service(_) => Ok(()),
     }
 }
 

@@ -1,11 +1,17 @@
 //! `/v1`: JSON for programs. Who calls is told by an API key or a service token in a header, never by a cookie.
 
+pub mod auth;
+pub mod auth_path;
 pub mod credential;
+mod hot;
 pub mod keys;
 pub mod openapi;
 pub mod orgs;
+mod original;
 pub mod presented;
+pub mod rate_limit;
 pub mod stats;
+pub mod verify;
 pub mod whoami;
 
 use actix_web::HttpResponse;

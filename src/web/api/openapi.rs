@@ -10,7 +10,7 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use super::{keys, orgs, stats, whoami};
+use super::{auth, keys, orgs, stats, verify, whoami};
 
 /// A failure: `application/problem+json` (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,6 +42,9 @@ pub struct Problem {
     paths(
         serve,
         whoami::whoami,
+        verify::verify,
+        auth::auth,
+        auth::auth_below,
         orgs::list_orgs,
         orgs::list_profiles,
         orgs::list_members,
@@ -73,7 +76,16 @@ impl Modify for Everywhere {
             if path == "/v1/openapi.json" {
                 continue;
             }
-            let operations = [&mut item.get, &mut item.post, &mut item.patch];
+            let operations = [
+                &mut item.get,
+                &mut item.put,
+                &mut item.post,
+                &mut item.delete,
+                &mut item.options,
+                &mut item.head,
+                &mut item.patch,
+                &mut item.trace,
+            ];
             for operation in operations.into_iter().flatten() {
                 let none: [&str; 0] = [];
                 operation.security =

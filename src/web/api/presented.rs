@@ -132,6 +132,21 @@ mod tests {
         assert_eq!(word(&in_headers([&b"Bearer \xff"[..]].into_iter(), [].into_iter())), "malformed");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_sent_is_read_as_one_credential_or_not_at_all(value: Vec<u8>, query in "\\PC*") {
+            for presented in [
+                in_headers([&value[..]].into_iter(), [].into_iter()),
+                in_headers([].into_iter(), [&value[..]].into_iter()),
+                in_query(&query),
+            ] {
+                if let Presented::One(token) = presented {
+                    proptest::prop_assert!(credential(token.as_bytes()).is_some());
+                }
+            }
+        }
+    }
+
     #[test]
     fn two_are_several_whatever_they_hold() {
         for (authorization, api_key) in

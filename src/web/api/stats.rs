@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::credential::KeyCaller;
+use super::rate_limit::RateLimitObject;
 use crate::actions::keys::{self as deeds, Point, Stats};
 use crate::actions::{AppError, look_in};
 use crate::domain::ids::KeyId;
 use crate::domain::time::{Timestamp, parse_duration};
+use crate::gate::limit::Limits;
 use crate::web::{Query, State};
 
 /// `GET /v1/keys/{id}/stats`.
@@ -39,25 +41,6 @@ pub struct StatsObject {
     series: Vec<PointObject>,
 }
 
-/// How much is left of the limits now.
-#[derive(Debug, Default, Serialize, ToSchema)]
-pub struct RateLimitObject {
-    /// The key's own limit; null without one.
-    key: Option<HeadroomObject>,
-    /// The account's limit; null without one.
-    account: Option<HeadroomObject>,
-    /// Which of the two has less left: `key` or `account`.
-    binding: Option<&'static str>,
-}
-
-/// What is left of a limit.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct HeadroomObject {
-    limit: u32,
-    remaining: u32,
-    reset_seconds: u32,
-}
-
 /// A minute or an hour.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PointObject {
@@ -75,14 +58,14 @@ impl From<Point> for PointObject {
     }
 }
 
-impl From<Stats> for StatsObject {
-    fn from(stats: Stats) -> Self {
+impl StatsObject {
+    fn new(stats: Stats, headroom: &Limits) -> Self {
         Self {
             served: stats.served,
             refused: stats.refused,
             error_rate: stats.error_rate,
             last_used_at: stats.last_used_at,
-            rate_limit: RateLimitObject::default(),
+            rate_limit: RateLimitObject::new(headroom),
             series: stats.series.into_iter().map(PointObject::from).collect(),
         }
     }
@@ -102,8 +85,11 @@ pub async fn key_stats(
     let since = query.0.since.as_deref().unwrap_or("24h");
     let since = parse_duration(since).map_err(|text| AppError::field("since", text))?;
     let (who, slug, id) = (caller.who(), caller.pass.org.slug.clone(), KeyId(id.into_inner()));
+    let key = id.clone();
     let stats = state.run(caller.origin, move |conn, ctx| {
         look_in(conn, ctx, &who, &slug, |scope| deeds::key_stats(scope, &id, since))
     });
-    Ok(HttpResponse::Ok().json(StatsObject::from(stats.await?)))
+    // Only after the right to see this key was looked at.
+    let stats = stats.await?;
+    Ok(HttpResponse::Ok().json(StatsObject::new(stats, &state.gate.headroom(&key))))
 }

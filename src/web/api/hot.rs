@@ -1,0 +1,126 @@
+//! What the two endpoints of every request share, `/v1/auth` and `/v1/keys/verify`. They stand outside the layers around all
+//! others and log nothing per request: a check must cost little more than the answer itself.
+
+use std::cell::Cell;
+use std::fmt::{self, Write as _};
+use std::net::IpAddr;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::web::Bytes;
+
+/// The request's id in an answer.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// A short text that lives on the stack; what does not fit is left out.
+pub(super) struct Short<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Short<N> {
+    pub(super) const fn new() -> Self {
+        Self { bytes: [0; N], len: 0 }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
+    }
+}
+
+impl<const N: usize> fmt::Write for Short<N> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let text = &text[..text.floor_char_boundary(N - self.len)];
+        self.bytes[self.len..self.len + text.len()].copy_from_slice(text.as_bytes());
+        self.len += text.len();
+        Ok(())
+    }
+}
+
+/// An address as text; empty when unknown.
+pub(super) fn address_text(address: Option<IpAddr>) -> Short<48> {
+    let mut text = Short::new();
+    if let Some(address) = address {
+        // Writing to it cannot fail.
+        let _ = write!(text, "{address}");
+    }
+    text
+}
+
+/// 32 hexadecimal characters that name a request. Unique, not secret: each thread begins at a random place and goes on
+/// from there, which costs no call into the system.
+pub(super) fn request_id() -> Short<32> {
+    thread_local!(static NEXT: Cell<u128> = Cell::new(somewhere()));
+    let place = NEXT.get().wrapping_add(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    NEXT.set(place);
+    let mut id = Short::new();
+    // Writing to it cannot fail.
+    let _ = write!(id, "{place:032x}");
+    id
+}
+
+fn somewhere() -> u128 {
+    let mut bytes = [0; 16];
+    // Without randomness the ids of two threads may be alike, which is no reason to refuse anybody.
+    let _ = getrandom::fill(&mut bytes);
+    u128::from_le_bytes(bytes)
+}
+
+/// The headers of every answer here.
+pub(super) fn put_usual_headers(headers: &mut HeaderMap, request_id: &str) {
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        headers.insert(REQUEST_ID, value);
+    }
+}
+
+/// An answer with a body that was made before.
+pub(super) fn problem(status: StatusCode, body: &'static str) -> HttpResponse {
+    let mut res = HttpResponse::with_body(status, actix_web::body::BoxBody::new(Bytes::from_static(body.as_bytes())));
+    res.headers_mut().insert(header::CONTENT_TYPE, PROBLEM);
+    res
+}
+
+/// The bodies of refusals: the request's id stands in its header only, so that they never differ.
+macro_rules! problem_text {
+    ($status:literal, $title:literal, $code:literal, $detail:literal) => {
+        concat!(
+            "{\"code\":\"",
+            $code,
+            "\",\"detail\":\"",
+            $detail,
+            "\",\"request_id\":null,\"status\":",
+            $status,
+            ",\"title\":\"",
+            $title,
+            "\",\"type\":\"about:blank\"}"
+        )
+    };
+}
+pub(super) use problem_text;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_requests_differ() {
+        let ids: std::collections::HashSet<String> = (0..1000).map(|_| request_id().as_str().to_owned()).collect();
+        assert_eq!(ids.len(), 1000);
+        assert!(ids.iter().all(|id| id.len() == 32));
+    }
+
+    #[test]
+    fn a_short_text_keeps_what_fits() {
+        let mut text = Short::<5>::new();
+        write!(text, "abcüxy").unwrap();
+        assert_eq!(text.as_str(), "abcü");
+        let longest = "2001:0db8:0000:0000:0000:ff00:0042:8329".parse().unwrap();
+        assert_eq!(address_text(Some(longest)).as_str(), "2001:db8::ff00:42:8329");
+        assert_eq!(address_text(None).as_str(), "");
+    }
+}

@@ -1,0 +1,201 @@
+//! `POST /v1/keys/verify`: one of the operator's backends asks about a key, and is told the reason where it is not good.
+
+use std::borrow::Cow;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::credential;
+use super::hot;
+use super::original::{self, UNKNOWN};
+use super::rate_limit::RateLimitObject;
+use crate::actions::AppError;
+use crate::domain::ids::KeyId;
+use crate::domain::org::Role;
+use crate::domain::time::Timestamp;
+use crate::domain::verdict::Verdict;
+use crate::gate::{Checked, Pass, Seen};
+use crate::web::{State, client, errors, extract};
+
+/// `POST /v1/keys/verify`. Not `Debug`, on purpose: it holds a key.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyBody<'b> {
+    /// The text that was sent to you as a key.
+    #[serde(borrow)]
+    #[schema(value_type = String)]
+    key: Cow<'b, str>,
+    /// What the key must be allowed to do at least: `builder`, `admin` or `owner`.
+    #[schema(value_type = Option<String>, example = "admin")]
+    role: Option<Role>,
+    /// The request that it came with, for the list of requests.
+    #[serde(borrow)]
+    request: Option<VerifiedRequest<'b>>,
+}
+
+/// The request that a key came with.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct VerifiedRequest<'b> {
+    #[serde(borrow)]
+    #[schema(value_type = Option<String>, example = "GET")]
+    method: Option<Cow<'b, str>>,
+    /// A query is cut off and not kept.
+    #[serde(borrow)]
+    #[schema(value_type = Option<String>, example = "/v1/projects")]
+    path: Option<Cow<'b, str>>,
+    /// The client's network address.
+    #[serde(borrow)]
+    #[schema(value_type = Option<String>, example = "203.0.113.7")]
+    address: Option<Cow<'b, str>>,
+    /// What the client calls itself.
+    #[serde(borrow)]
+    #[schema(value_type = Option<String>, example = "curl/8.9.1")]
+    client: Option<Cow<'b, str>>,
+    /// Your own id of the request: 1 to 64 visible characters. Left out, it gets one.
+    #[serde(borrow)]
+    #[schema(value_type = Option<String>)]
+    request_id: Option<Cow<'b, str>>,
+}
+
+/// Whether a key is good, and whose it is. Of a text that is no key of ours nothing but the first three is told.
+#[derive(Serialize, ToSchema)]
+pub struct VerifyAnswer<'a> {
+    valid: bool,
+    /// `VALID`, `MALFORMED`, `NOT_FOUND`, `REVOKED`, `EXPIRED`, `RATE_LIMITED`, `PLAN_REQUIRED` or `FORBIDDEN`.
+    #[schema(example = "VALID")]
+    code: &'static str,
+    request_id: &'a str,
+    #[serde(flatten)]
+    of: Option<VerifiedKey<'a>>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct VerifiedKey<'a> {
+    key: KeyPart<'a>,
+    org: OrgPart<'a>,
+    profile: NamedPart<'a>,
+    user: UserPart<'a>,
+    /// What the key may do now; null when the person it acts as no longer belongs.
+    #[schema(example = "admin")]
+    role: Option<&'static str>,
+    rate_limit: RateLimitObject,
+}
+
+#[derive(Serialize, ToSchema)]
+struct KeyPart<'a> {
+    #[schema(example = "BRTRKFsL")]
+    id: &'a str,
+    name: &'a str,
+    #[schema(example = "kr_BRTRK••••••••")]
+    preview: String,
+    #[schema(example = "live")]
+    environment: &'a str,
+    /// `active`, `rotating`, `expired`, `revoked` or `paused`.
+    #[schema(example = "active")]
+    status: &'static str,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct OrgPart<'a> {
+    id: &'a str,
+    slug: &'a str,
+    name: &'a str,
+    /// The id of its plan.
+    plan: &'a str,
+}
+
+#[derive(Serialize, ToSchema)]
+struct NamedPart<'a> {
+    id: &'a str,
+    name: &'a str,
+}
+
+#[derive(Serialize, ToSchema)]
+struct UserPart<'a> {
+    id: &'a str,
+    email: &'a str,
+    name: &'a str,
+}
+
+/// Whether a key is good, for one of the operator's backends. Always 200, whatever the key is: the reason stands in `code`.
+///
+/// Callers without a service token get 401 or 403, a body that does not fit 422, and 503 when keys cannot be checked.
+#[utoipa::path(post, path = "/v1/keys/verify", tag = "Checking", request_body = VerifyBody<'_>, responses((status = 200, body = VerifyAnswer<'_>)))]
+pub async fn verify(req: HttpRequest, payload: web::Payload, state: web::Data<State>) -> HttpResponse {
+    let own_id = hot::request_id();
+    let mut res = match checked(&req, payload, &state, own_id.as_str()).await {
+        Ok(res) => res,
+        Err(error) => {
+            req.extensions_mut().insert(client::RequestId(own_id.as_str().to_owned()));
+            errors::problem_of(&req, error)
+        }
+    };
+    hot::put_usual_headers(res.headers_mut(), own_id.as_str());
+    res
+}
+
+async fn checked(
+    req: &HttpRequest,
+    payload: web::Payload,
+    state: &State,
+    own_id: &str,
+) -> Result<HttpResponse, AppError> {
+    credential::only_service(req, state).await?;
+    let bytes = extract::json_bytes(req, payload.into_inner()).await?;
+    let body: VerifyBody<'_> = extract::json_from(&bytes)?;
+    let request = body.request.unwrap_or_default();
+    let request_id = match request.request_id.as_deref() {
+        None => own_id,
+        Some(id) if (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()) => id,
+        Some(_) => return Err(AppError::field("request_id", "request_id is 1 to 64 visible ASCII characters.")),
+    };
+    let path = request.path.as_deref().unwrap_or(UNKNOWN).split(['?', '#']).next().unwrap_or(UNKNOWN);
+    let client = request.client.as_deref().unwrap_or_else(|| client::agent(req));
+    let own_address = hot::address_text(client::address(req, &state.config.trusted_proxies));
+    let seen = Seen {
+        method: request.method.as_deref().unwrap_or(UNKNOWN),
+        path: original::to_note(path, &body.key),
+        address: request.address.as_deref().unwrap_or_else(|| own_address.as_str()),
+        client: original::to_note(client, &body.key),
+        request_id,
+        in_url: false,
+    };
+    let checked = state.gate.check(&body.key, body.role, &seen).await?;
+    Ok(answer(state, &checked, request_id))
+}
+
+fn answer(state: &State, checked: &Checked, request_id: &str) -> HttpResponse {
+    let preview = |pass: &Pass| state.rules.format.mask(&pass.environment, &KeyId::from(pass.key_id()));
+    let of = checked.pass.as_ref().map(|pass| VerifiedKey {
+        key: KeyPart {
+            id: pass.key_id(),
+            name: &pass.name,
+            preview: preview(pass),
+            environment: &pass.environment,
+            status: pass.status.as_str(),
+            created_at: pass.created_at,
+            expires_at: pass.expires_at,
+        },
+        org: OrgPart { id: &pass.org.id, slug: &pass.org.slug, name: &pass.org.name, plan: &pass.org.plan },
+        profile: NamedPart { id: &pass.profile.id, name: &pass.profile.name },
+        user: UserPart { id: &pass.user.id, email: &pass.user.email, name: &pass.user.name },
+        role: pass.role.map(Role::as_str),
+        rate_limit: RateLimitObject::new(&checked.limits),
+    });
+    let valid = checked.verdict == Verdict::Valid;
+    let answer = VerifyAnswer { valid, code: checked.verdict.code(), request_id, of };
+    let mut body = Vec::with_capacity(768);
+    // Writing such plain data to memory cannot fail.
+    let _ = serde_json::to_writer(&mut body, &answer);
+    let mut res = HttpResponse::with_body(StatusCode::OK, actix_web::body::BoxBody::new(body));
+    res.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    res
+}

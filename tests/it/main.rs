@@ -29,6 +29,7 @@ mod people_arrival;
 mod people_members;
 mod people_operator;
 mod people_sign_in;
+mod proxies;
 mod recorder;
 mod running;
 mod shared_limits;

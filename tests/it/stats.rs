@@ -39,8 +39,14 @@ impl<'a> Traffic<'a> {
 
     fn note(&self, secret: i64, verdict: Verdict, ago: Span, times: usize) {
         let org: Arc<str> = "org_acme".into();
-        let seen =
-            Seen { method: "GET", path: "/v1/render", address: "192.0.2.1", client: "curl/8", request_id: "req_1", in_url: false };
+        let seen = Seen {
+            method: "GET",
+            path: "/v1/render",
+            address: "192.0.2.1",
+            client: "curl/8",
+            request_id: "req_1",
+            in_url: false,
+        };
         let (at, key) = (self.app.now().minus(ago), self.key.as_str().as_bytes().try_into().unwrap());
         for _ in 0..times {
             self.recorder.note(&Note { key, org: &org, secret, verdict, at, seen: &seen });

@@ -9,6 +9,7 @@ use keyrack::actions::keys::{NewKey, RevokeInput, revoke_key};
 
 use crate::support::TestApp;
 use crate::support::app::MadeKey;
+use crate::support::keys::misspelt;
 use place::{Api, Proxy, Reply};
 
 /// Keyrack on a socket, an API, and the keys that are tried.
@@ -75,7 +76,7 @@ pub(crate) fn keys_decide(world: &World, proxy: &Proxy) {
     proxy.ask("GET", "/health", "").assert(200);
 
     let before = world.api.count();
-    let wrong = format!("{}0", &world.builder.secret[..world.builder.secret.len() - 1]);
+    let wrong = misspelt(&world.builder.secret);
     for (credential, challenge) in [
         (String::new(), "Bearer realm=\"api-keys\""),
         ("Cookie: session=x\r\n".to_owned(), "Bearer realm=\"api-keys\""),

@@ -127,7 +127,7 @@ fn describe(bench: &Bench) -> Result<()> {
         .unwrap_or_default()
         .to_owned();
     bench.report.say(&format!(
-        "# Benchmark of Keyrack\n\n* {} of {}\n* {cores} cores{}, {} GB, Linux {}; servers on core {}, load on core {}; load average at the start {}\n\
+        "# Benchmark of Keyrack\n\n* {} of {}\n* {cores} cores of {}, {} GB, Linux {}; servers on core {}, load on core {}; load average at the start {}\n\
          * {}, {}, {wrk}\n* {} rounds of {} s, hello and every case in turn in each; req/s and ratios as min / median / max",
         say(&options.keyrack.display().to_string(), &["--version"]),
         say("git", &["log", "-1", "--format=%h %ci"]),

@@ -17,6 +17,8 @@ pub struct Options {
     pub sizes: Vec<usize>,
     pub databases: Vec<Kind>,
     pub quick: bool,
+    /// Only targets whose name holds this, beside the first.
+    pub only: Option<String>,
     /// Where a proxy asks.
     pub auth: String,
     pub server_core: usize,
@@ -37,6 +39,7 @@ impl Options {
             sizes: vec![1_000, 100_000, 1_000_000],
             databases: vec![Kind::Sqlite, Kind::Postgres],
             quick: false,
+            only: None,
             auth: "/v1/auth".to_owned(),
             server_core: 0,
             load_core: 1,
@@ -66,6 +69,7 @@ impl Options {
                     let (server, load) = text.split_once(',').context("--cores SERVER,LOAD")?;
                     (options.server_core, options.load_core) = (server.parse()?, load.parse()?);
                 }
+                "--only" => options.only = Some(value()?),
                 "--auth" => options.auth = value()?,
                 "--keyrack" => options.keyrack = value()?.into(),
                 "--bare" => options.bare = value()?.into(),

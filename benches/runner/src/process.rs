@@ -64,6 +64,11 @@ impl Server {
         lines[lines.len().saturating_sub(8)..].join("\n")
     }
 
+    /// For asking how much of the processor it used.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Resident memory in bytes, now and at its highest.
     pub fn memory(&self) -> Result<(u64, u64)> {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
@@ -74,6 +79,16 @@ impl Server {
         };
         Ok((field("VmRSS:")?, field("VmHWM:")?))
     }
+}
+
+/// Seconds of processor time, its own and the kernel's for it, that a process has used so far.
+pub fn processor_seconds(pid: u32) -> Result<f64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name in brackets may hold spaces; the times are the 12th and 13th field after it. A hundred ticks a second,
+    // on every Linux there is.
+    let fields = text.rsplit(") ").next().unwrap_or_default().split(' ').skip(11).take(2);
+    let ticks: u64 = fields.map(|field| field.parse().unwrap_or(0)).sum();
+    Ok(ticks as f64 / 100.0)
 }
 
 impl Drop for Server {

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::Bench;
 use crate::http::Client;
+use crate::process::{Server, processor_seconds};
 use crate::report::{judge, number};
 use crate::stats::{Spread, quantile, spread};
 use crate::wrk::{Shot, fire};
@@ -13,7 +14,8 @@ use crate::wrk::{Shot, fire};
 /// One thing to fire at.
 pub struct Target {
     pub name: String,
-    pub port: u16,
+    port: u16,
+    pid: u32,
     /// One file for all rounds, or one for each.
     pub requests: Vec<PathBuf>,
     /// The status of every answer, and what stands in its body.
@@ -27,9 +29,10 @@ pub struct Target {
 }
 
 impl Target {
-    pub fn new(name: impl Into<String>, port: u16, requests: PathBuf) -> Self {
+    pub fn new(name: impl Into<String>, server: &Server, requests: PathBuf) -> Self {
         let expect = (200, "");
-        Self { name: name.into(), port, requests: vec![requests], expect, must: None, judge_p99: false, against: None }
+        let (name, port, pid) = (name.into(), server.port, server.pid());
+        Self { name, port, pid, requests: vec![requests], expect, must: None, judge_p99: false, against: None }
     }
 
     pub fn expecting(self, status: u16, text: &'static str) -> Self {
@@ -84,10 +87,19 @@ type Shots = Result<Vec<Shot>>;
 
 /// Fires at all targets in turn, round by round, and writes a table. The first target is what the others are measured
 /// by; one that answers wrongly is left out from then on, and the table says so.
-pub fn run(bench: &Bench, heading: &str, targets: &[Target]) -> Result<()> {
+pub fn run(bench: &Bench, heading: &str, mut targets: Vec<Target>) -> Result<()> {
     let options = &bench.options;
+    if let Some(only) = &options.only {
+        let mut first = true;
+        targets.retain(|target| std::mem::take(&mut first) || target.name.contains(only.as_str()));
+        // Places have changed.
+        targets.iter_mut().for_each(|target| target.against = None);
+    }
+    let targets = &targets[..];
     let fire = |target: &Target, at: usize, seconds: u64| -> Result<Shot> {
-        let shot = fire(options, target.port, target.file(at), seconds)?;
+        let before = processor_seconds(target.pid)?;
+        let mut shot = fire(options, target.port, target.file(at), seconds)?;
+        shot.cpu = (processor_seconds(target.pid)? - before) * 1e6 / shot.requests as f64;
         target.check(&shot).map(|()| shot)
     };
     // Warm, and not counted.
@@ -98,7 +110,14 @@ pub fn run(bench: &Bench, heading: &str, targets: &[Target]) -> Result<()> {
             let Ok(done) = shots else { continue };
             match fire(target, round + 2, options.seconds) {
                 Ok(shot) => {
-                    eprintln!("  round {}: {} {:.0}/s, p99 {:.2} ms", round + 1, target.name, shot.rate, shot.p99);
+                    eprintln!(
+                        "  round {}: {} {:.0}/s, p99 {:.2} ms, {:.2} µs",
+                        round + 1,
+                        target.name,
+                        shot.rate,
+                        shot.p99,
+                        shot.cpu
+                    );
                     done.push(shot);
                 }
                 Err(error) => *shots = Err(error),
@@ -114,6 +133,8 @@ pub fn run(bench: &Bench, heading: &str, targets: &[Target]) -> Result<()> {
         "× first row",
         "must (goal)",
         "p99 × first row, must 2 (1.3)",
+        "CPU µs",
+        "× by CPU",
         "compared with",
     ];
     bench.report.table(heading, &head, &rows)?;
@@ -128,7 +149,7 @@ fn row(targets: &[Target], all: &[Shots], first: &[Shot], at: usize) -> Vec<Stri
         Ok(mine) => mine,
         Err(error) => {
             let mut row = vec![target.name.clone(), format!("not measured: {error:#}").replace(['\n', '|'], " ")];
-            row.resize(7, String::new());
+            row.resize(9, String::new());
             return row;
         }
     };
@@ -155,6 +176,8 @@ fn row(targets: &[Target], all: &[Shots], first: &[Shot], at: usize) -> Vec<Stri
         format!("{} / **{}** / {}", digits(ratio.min), digits(ratio.median), digits(ratio.max)),
         target.must.map_or_else(String::new, must),
         format!("{:.2} / **{:.2}** / {:.2}{p99}", slower.min, slower.median, slower.max),
+        format!("{:.2}", quantile(&take(|shot| shot.cpu), 0.5)),
+        format!("{:.3}", 1.0 / ratios(first, |shot| shot.cpu).median),
         compared.unwrap_or_default(),
     ]
 }

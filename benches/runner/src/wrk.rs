@@ -11,6 +11,8 @@ use crate::options::Options;
 #[derive(Clone, Copy)]
 pub struct Shot {
     pub rate: f64,
+    /// Microseconds of processor time that the server spent on a request, on all its threads.
+    pub cpu: f64,
     pub p50: f64,
     pub p99: f64,
     pub requests: u64,
@@ -59,7 +61,7 @@ impl Fire {
         let [requests, micros, p50, p99, _, refused, broken] = numbers[..] else { bail!("wrk: {line}") };
         let ms = |micros: u64| micros as f64 / 1000.0;
         let rate = requests as f64 / (micros as f64 / 1e6);
-        Ok(Shot { rate, p50: ms(p50), p99: ms(p99), requests, refused, broken })
+        Ok(Shot { rate, cpu: 0.0, p50: ms(p50), p99: ms(p99), requests, refused, broken })
     }
 }
 

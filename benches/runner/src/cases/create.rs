@@ -28,11 +28,11 @@ pub fn run(bench: &mut Bench, kind: Kind) -> Result<()> {
     };
     // One more for the probe, one for warming up: no name is taken twice.
     let requests = (0..bench.options.rounds + 2).map(file).collect::<Result<Vec<_>>>()?;
-    let mut create = Target::new("create, in turn in 100 organizations", server.port, requests[0].clone());
+    let mut create = Target::new("create, in turn in 100 organizations", &server, requests[0].clone());
     create.requests = requests;
-    let targets = [
-        Target::new("hello", bare.port, asking(bench, "hello", "/hello", &managers)?),
+    let targets = vec![
+        Target::new("hello", &bare, asking(bench, "hello", "/hello", &managers)?),
         create.expecting(201, "\"secret\"").must(0.015, 0.025),
     ];
-    rounds::run(bench, &format!("Durable create, {}", kind.name()), &targets)
+    rounds::run(bench, &format!("Durable create, {}", kind.name()), targets)
 }

@@ -29,12 +29,12 @@ pub fn run(bench: &mut Bench, kind: Kind) -> Result<()> {
     let bare = bench.bare(&asked[0].1)?;
     let same = write_requests(&work, "page-bare", &[get("/page", "Accept: text/html")])?;
     let kb = |at: usize| asked[at].1.len() as f64 / 1000.0;
-    let keys_page = Target::new(format!("keys page, 18 keys, {:.1} KB", kb(0)), server.port, asked[0].0.clone());
-    let targets = [
-        Target::new("hello", bare.port, asking(bench, "hello", "/hello", &World::unknown(1_000))?),
-        Target::new("the same page, bare, from memory", bare.port, same),
+    let keys_page = Target::new(format!("keys page, 18 keys, {:.1} KB", kb(0)), &server, asked[0].0.clone());
+    let targets = vec![
+        Target::new("hello", &bare, asking(bench, "hello", "/hello", &World::unknown(1_000))?),
+        Target::new("the same page, bare, from memory", &bare, same),
         if kind == Kind::Sqlite { keys_page.must(0.06, 0.10) } else { keys_page },
-        Target::new(format!("first page of 10 000 keys, {:.1} KB", kb(1)), server.port, asked[1].0.clone()),
+        Target::new(format!("first page of 10 000 keys, {:.1} KB", kb(1)), &server, asked[1].0.clone()),
     ];
-    rounds::run(bench, &format!("Pages, {}, {} keys", kind.name(), human(size)), &targets)
+    rounds::run(bench, &format!("Pages, {}, {} keys", kind.name(), human(size)), targets)
 }

@@ -34,7 +34,7 @@ pub fn run(bench: &mut Bench, kind: Kind, fires: bool) -> Result<()> {
         return Ok(());
     }
     let bare = bench.bare(b"-")?;
-    let mut targets = vec![Target::new("hello", bare.port, asking(bench, "hello", "/hello", &World::unknown(1_000))?)];
+    let mut targets = vec![Target::new("hello", &bare, asking(bench, "hello", "/hello", &World::unknown(1_000))?)];
     for (size, world, server, ..) in &running {
         let name = human(*size);
         let spread = asking(bench, &format!("spread{size}"), &bench.options.auth, &world.spread(1_000))?;
@@ -45,11 +45,11 @@ pub fn run(bench: &mut Bench, kind: Kind, fires: bool) -> Result<()> {
         let (must, goal) = if *size > 1_000_000 { (0.80, 0.90) } else { (0.90, 0.95) };
         let first = targets.len() == 1;
         for (at, (what, file)) in [("1000 keys of", spread), ("random keys of", random)].into_iter().enumerate() {
-            let target = Target::new(format!("{what} {name}"), server.port, file).must(0.70, 0.85);
+            let target = Target::new(format!("{what} {name}"), server, file).must(0.70, 0.85);
             targets.push(if first { target } else { target.against(1 + at, must, goal) });
         }
     }
-    rounds::run(bench, &format!("Check at growing size, {}", kind.name()), &targets)
+    rounds::run(bench, &format!("Check at growing size, {}", kind.name()), targets)
 }
 
 fn memory(bench: &Bench, kind: Kind, running: &[(usize, World, Server, u64, u64)]) -> Result<()> {

@@ -44,7 +44,8 @@ pub fn listen(conn: &mut Conn) -> DbResult<()> {
     let Conn::Postgres(pg) = conn else { return Ok(()) };
     let channel: Channel = diesel::sql_query("SELECT 'keyrack_' || current_schema() AS name").get_result(pg)?;
     let name = channel.name.replace('"', "\"\"");
-    pg.batch_execute(&format!("LISTEN \"{name}\""))
+    // A database set to read-only by default still lets its checkers prove that they live.
+    pg.batch_execute(&format!("SET default_transaction_read_only = off; LISTEN \"{name}\""))
 }
 
 /// Whether anything may have changed since the last call: a notification on PostgreSQL, the file's version on SQLite,
@@ -72,24 +73,17 @@ pub fn has_news(conn: &mut Conn, version: &mut i64) -> DbResult<bool> {
 /// the lease in the table or is counted in the number. Not for SQLite, where nothing is leased.
 pub fn renew_lease(conn: &mut Conn, id: &str, applied: i64) -> DbResult<i64> {
     let Conn::Postgres(pg) = conn else { return super::changes::read_clock(conn) };
-    // READ WRITE: a database set to read-only by default still lets its checkers prove that they live.
-    pg.build_transaction().read_write().run(|pg| {
-        let row: Seq = diesel::sql_query("SELECT seq FROM gate_clock WHERE id = 1 FOR SHARE").get_result(pg)?;
-        let known = diesel::sql_query("UPDATE gate_nodes SET renewals = renewals + 1, applied = $2 WHERE id = $1")
-            .bind::<Text, _>(id)
-            .bind::<BigInt, _>(applied)
-            .execute(pg)?;
-        if known == 1 {
-            // A crash of the database may undo this: then the row stands as it was, and is waited for all the same.
-            pg.batch_execute("SET LOCAL synchronous_commit = off")?;
-        } else {
-            diesel::sql_query("INSERT INTO gate_nodes (id, applied, renewals) VALUES ($1, $2, 1)")
-                .bind::<Text, _>(id)
-                .bind::<BigInt, _>(applied)
-                .execute(pg)?;
-        }
-        Ok(row.seq)
-    })
+    // One statement: were this process stopped in the middle of several, nobody could change anything meanwhile.
+    let row: Seq = diesel::sql_query(
+        "WITH clock AS (SELECT seq FROM gate_clock WHERE id = 1 FOR SHARE), \
+         renewed AS (INSERT INTO gate_nodes (id, applied, renewals) VALUES ($1, $2, 1) \
+         ON CONFLICT (id) DO UPDATE SET renewals = gate_nodes.renewals + 1, applied = excluded.applied) \
+         SELECT seq FROM clock",
+    )
+    .bind::<Text, _>(id)
+    .bind::<BigInt, _>(applied)
+    .get_result(pg)?;
+    Ok(row.seq)
 }
 
 /// Puts a node on the list without a lease, as the only one: on SQLite, where one server runs, so that commands of other
@@ -120,7 +114,7 @@ pub fn mark_applied(conn: &mut Conn, id: &str, applied: i64) -> DbResult<()> {
     super::write(conn, |conn| {
         if let Conn::Postgres(pg) = conn {
             // What a crash undoes is a delay for whoever waits, and no more.
-            pg.batch_execute("SET TRANSACTION READ WRITE; SET LOCAL synchronous_commit = off")?;
+            pg.batch_execute("SET LOCAL synchronous_commit = off")?;
         }
         let place = gate_nodes::table.find(id);
         if conn.is_sqlite() {

@@ -47,8 +47,12 @@ impl ManageConnection for Manager {
         match self {
             Self::Postgres(url) => {
                 let mut conn = PgConnection::establish(url).map_err(r2d2::Error::ConnectionError)?;
-                conn.batch_execute("SET synchronous_commit = on; SET client_encoding = 'UTF8'")
-                    .map_err(r2d2::Error::QueryError)?;
+                // A process that is stopped in the middle of a deed must not keep the others from theirs.
+                conn.batch_execute(
+                    "SET synchronous_commit = on; SET client_encoding = 'UTF8'; \
+                     SET idle_in_transaction_session_timeout = '2s'",
+                )
+                .map_err(r2d2::Error::QueryError)?;
                 Ok(Conn::Postgres(conn))
             }
             Self::Sqlite(path) => {
@@ -98,8 +102,9 @@ impl Db {
         let pool = Pool::builder()
             .max_size(CONNECTIONS_MAX)
             .min_idle(Some(1))
-            .test_on_check_out(false)
-            .connection_timeout(Duration::from_secs(5))
+            // A connection that the server has closed shows it only when it is used; after a restart there are eight of them.
+            .test_on_check_out(true)
+            .connection_timeout(Duration::from_secs(3))
             .error_handler(Box::new(r2d2::NopErrorHandler))
             .build(manager.clone())
             .map_err(|error| OpenError(error.to_string()))?;

@@ -23,6 +23,7 @@ mod key_limits;
 mod keys_page;
 mod matrix;
 mod migrations;
+mod nodes;
 mod openapi;
 mod pasted;
 mod people_arrival;

@@ -39,6 +39,8 @@ pub struct BulkOutcome {
 pub fn revoke_key(scope: &mut OrgScope<'_>, id: &KeyId, input: &RevokeInput) -> Result<(KeyView, bool), AppError> {
     let key = load_key_to_manage(scope, id)?;
     if key.revoked.is_some() {
+        // Whoever asks again may never have got the first answer: this one too waits until every node knows.
+        db::keys::note_key(&key.id)?;
         return Ok((get_key(scope, id)?, false));
     }
     policy::may_revoke_key(&scope.actor, &key)?;

@@ -124,10 +124,11 @@ pub fn change_role(scope: &mut OrgScope<'_>, target: &UserId, role: &str) -> Res
     let member = load(scope, target)?;
     let owners = owners_with(scope, &member)?;
     policy::may_change_role(&scope.actor, member.role, role, owners)?;
+    // Also when it is the same: whoever asks again may rely on the answer, which waits until every node knows.
+    db::orgs::update_role(scope.conn, &scope.org.id, target, role)?;
     if member.role == role {
         return Ok(());
     }
-    db::orgs::update_role(scope.conn, &scope.org.id, target, role)?;
     let (before, after) = (json!({"role": member.role}), json!({"role": role}));
     scope.audit("member.role_changed", (target.as_str(), &member.user.name), before, after)
 }

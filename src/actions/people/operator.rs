@@ -112,8 +112,9 @@ pub fn set_plan(conn: &mut Conn, ctx: Ctx<'_>, slug: &str, plan: &str) -> Result
             found => found?,
         };
         let now = db::now(conn, ctx.clock)?;
+        // Also when it is the same: the answer waits until every node knows.
+        db::orgs::update_org_plan(conn, &org.id, plan)?;
         if org.plan != plan {
-            db::orgs::update_org_plan(conn, &org.id, plan)?;
             let sides = (json!({"plan": org.plan}), json!({"plan": plan}));
             let object = (org.id.as_str(), org.name.as_str());
             server_audit(conn, &ctx, org.id.as_str(), "organization.plan_changed", object, sides, now)?;

@@ -304,6 +304,14 @@ pub fn mark_overdue_secrets_ended(conn: &mut Conn, now: Timestamp) -> DbResult<u
     Ok(overdue.len())
 }
 
+/// Notes a key as changed though it is not: then the answer waits until every node has read it.
+///
+/// # Errors
+/// Outside of a transaction that writes.
+pub fn note_key(id: &KeyId) -> DbResult<()> {
+    note(Change::Key(id.clone()))
+}
+
 /// Revokes a key, once and for all. Says whether it was not revoked before.
 pub fn mark_revoked(conn: &mut Conn, id: &KeyId, by: Option<&UserId>, reason: &str, now: Timestamp) -> DbResult<bool> {
     let count = diesel::update(api_keys::table.find(id.as_str()).filter(api_keys::revoked_at.is_null()))

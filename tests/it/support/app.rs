@@ -330,7 +330,7 @@ pub(crate) fn plan(id: &str, name: &str) -> Plan {
     }
 }
 
-fn usual_rules() -> Rules {
+pub(crate) fn usual_rules() -> Rules {
     Rules {
         format: KeyFormat {
             prefix: "kr".into(),

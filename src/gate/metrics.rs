@@ -99,7 +99,7 @@ fn slot_of_thread() -> usize {
 }
 
 /// The verdicts by their reason, as the label says it.
-pub const VERDICTS: [(Verdict, &str); 11] = [
+const VERDICTS: [(Verdict, &str); 11] = [
     (Verdict::Valid, "valid"),
     (Verdict::Malformed, "malformed"),
     (Verdict::NotFound, "not_found"),
@@ -113,9 +113,13 @@ pub const VERDICTS: [(Verdict, &str); 11] = [
     (Verdict::NotInUrl, "not_in_url"),
 ];
 
+/// Stands where a verdict would, for checks that were not made.
+const NO_LEASE: usize = LABELS - 1;
+const LABELS: usize = 16;
+
 /// How checks ended and how long they took.
 #[derive(Debug)]
-pub struct CheckMetrics(Histogram<16>);
+pub struct CheckMetrics(Histogram<LABELS>);
 
 impl Default for CheckMetrics {
     fn default() -> Self {
@@ -129,10 +133,28 @@ impl CheckMetrics {
         self.0.observe(verdict as usize, elapsed);
     }
 
-    /// All that was counted, by the number of the verdict.
+    /// Counts one that was not made, for want of a lease.
+    pub fn observe_no_lease(&self) {
+        self.0.observe(NO_LEASE, Duration::ZERO);
+    }
+
+    /// All that was counted.
     #[must_use]
-    pub fn read(&self) -> Counted<16> {
+    pub fn read(&self) -> Checks {
         self.0.read()
+    }
+}
+
+/// Checks as they were counted.
+pub type Checks = Counted<LABELS>;
+
+impl Checks {
+    /// How often there was each verdict, and none for want of a lease.
+    #[must_use]
+    pub fn by_verdict(&self) -> Vec<(&'static str, u64)> {
+        let count = |label: usize| self.counts[label].iter().sum();
+        let verdicts = VERDICTS.into_iter().map(|(verdict, name)| (name, count(verdict as usize)));
+        verdicts.chain([("no_lease", count(NO_LEASE))]).collect()
     }
 }
 
@@ -179,8 +201,9 @@ mod tests {
 
     #[test]
     fn every_verdict_has_a_place_and_a_name_of_its_own() {
+        assert!(Verdict::ALL.iter().all(|verdict| VERDICTS.iter().any(|(named, _)| named == verdict)));
         for (at, (verdict, name)) in VERDICTS.iter().enumerate() {
-            assert!((*verdict as usize) < 16);
+            assert!((*verdict as usize) < NO_LEASE);
             assert!(VERDICTS[at + 1..].iter().all(|(other, text)| other != verdict && text != name));
         }
     }

@@ -14,6 +14,7 @@ mod tokens;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use tokio::sync::watch;
 
@@ -28,7 +29,7 @@ use crate::domain::ids::KeyId;
 use crate::domain::key::KeyStatus;
 use crate::domain::org::Role;
 use crate::domain::rules::Rules;
-use crate::domain::time::{Span, Timestamp};
+use crate::domain::time::Timestamp;
 use crate::domain::token::SecretHash;
 use crate::domain::verdict::{KeyFacts, Verdict, matching_secret, verdict};
 use follow::{Follower, Progress, Told};
@@ -36,7 +37,7 @@ use index::{Index, KeyRecord, OrgEntry};
 use lease::{LEASE_OVER, Lease};
 use limit::{Bucket, Limiter, Limits};
 use load::{Loader, tag_of};
-use metrics::{CheckMetrics, Counted, Gauges};
+use metrics::{CheckMetrics, Checks, Gauges};
 use record::{Note, RecordError, Recorder};
 use tokens::Tokens;
 
@@ -183,12 +184,11 @@ impl Gate {
     pub async fn check(&self, token: &str, require: Option<Role>, seen: &Seen<'_>) -> Result<Checked, NoLease> {
         let inner = &*self.0;
         // First the lease, then the look-up: see `Lease::check`.
-        let started = uptime();
-        inner.lease.check(started)?;
+        let (started, began) = (uptime(), Instant::now());
+        inner.lease.check(started).inspect_err(|NoLease| inner.checks.observe_no_lease())?;
         let now = inner.lease.time_at(started);
         let checked = inner.check(token, require, seen, (started, now)).await;
-        let elapsed = Span::micros(uptime() - started).to_std();
-        inner.checks.observe(checked.verdict, elapsed);
+        inner.checks.observe(checked.verdict, began.elapsed());
         Ok(checked)
     }
 
@@ -258,13 +258,13 @@ impl Gate {
             limits_shared: self.0.limiter.is_shared(),
             events_waiting: waiting.events,
             counts_waiting: waiting.counts,
-            events_not_stored: 0,
+            events_not_stored: self.0.recorder.not_stored(),
         }
     }
 
     /// How checks ended, and how long they took.
     #[must_use]
-    pub fn checks(&self) -> Counted<16> {
+    pub fn checks(&self) -> Checks {
         self.0.checks.read()
     }
 

@@ -9,7 +9,7 @@ mod slot;
 mod text;
 mod writer;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -88,6 +88,7 @@ struct Shared {
     writer: Mutex<Writer>,
     waiting_counts: AtomicUsize,
     waiting_events: AtomicUsize,
+    not_stored: AtomicU64,
     stopped: Mutex<bool>,
     stop: Condvar,
 }
@@ -117,6 +118,7 @@ impl Recorder {
             writer: Mutex::new(Writer::new(db, format, events_per_second)),
             waiting_counts: AtomicUsize::new(0),
             waiting_events: AtomicUsize::new(0),
+            not_stored: AtomicU64::new(0),
             stopped: Mutex::new(false),
             stop: Condvar::new(),
         };
@@ -159,6 +161,12 @@ impl Recorder {
             counts: self.shared.waiting_counts.load(Ordering::Relaxed),
             events: self.shared.waiting_events.load(Ordering::Relaxed),
         }
+    }
+
+    /// Checks that were counted, but too many for an event of their own each, since the start.
+    #[must_use]
+    pub fn not_stored(&self) -> u64 {
+        self.shared.not_stored.load(Ordering::Relaxed)
     }
 }
 
@@ -212,6 +220,7 @@ impl Shared {
         let (counts, events) = writer.depth();
         self.waiting_counts.store(counts, Ordering::Relaxed);
         self.waiting_events.store(events, Ordering::Relaxed);
+        self.not_stored.store(writer.not_stored(), Ordering::Relaxed);
         result
     }
 }

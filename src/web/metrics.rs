@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::State;
 use crate::db::Db;
 use crate::domain::token::SecretHash;
-use crate::gate::metrics::{Counted, Gauges, VERDICTS};
+use crate::gate::metrics::{Checks, Counted, Gauges};
 use crate::web::running::Running;
 
 /// Who may read them, and where.
@@ -54,12 +54,11 @@ fn answer(req: &HttpRequest, state: &State) -> HttpResponse {
         .body(text)
 }
 
-fn write(running: &Running, db: &Db, counted: &Counted<16>, gauges: &Gauges) -> String {
+fn write(running: &Running, db: &Db, checks: &Checks, gauges: &Gauges) -> String {
     let mut text = Text::default();
-    let by_verdict = VERDICTS.map(|(verdict, name)| (name, counted.counts[verdict as usize].iter().sum::<u64>()));
     text.family("keyrack_checks_total", "counter", "Checks of keys by their verdict.");
-    text.labelled("keyrack_checks_total", "verdict", &by_verdict);
-    text.histogram("keyrack_check_duration_seconds", "How long checks took.", counted);
+    text.labelled("keyrack_checks_total", "verdict", &checks.by_verdict());
+    text.histogram("keyrack_check_duration_seconds", "How long checks took.", checks);
 
     text.gauge("keyrack_index_keys", "Keys in memory.", gauges.keys);
     text.gauge("keyrack_index_orgs", "Organizations in memory.", gauges.orgs);

@@ -56,6 +56,7 @@ async fn metrics_are_off_until_there_is_a_token_and_then_it_is_needed() {
     }
     let key = app.db_create_key("ben", "ci");
     app.key(&key.secret).get("/v1/whoami").await.assert_status(200);
+    app.key("kr_AAAAAAAA_AAAAAAAAAAAAAAAAAAAAAAAA").get("/v1/whoami").await.assert_status(401);
     app.visitor().get("/no-such-page").await.assert_status(404);
     let answer = app.send(Request::new("GET", "/metrics").header("Authorization", &format!("bearer {TOKEN}"))).await;
     let answer = answer.assert_status(200);
@@ -64,6 +65,11 @@ async fn metrics_are_off_until_there_is_a_token_and_then_it_is_needed() {
     }
     assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     assert_well_formed(&answer.body);
+    assert_eq!(value(&answer.body, "keyrack_checks_total{verdict=\"valid\"}"), 1.0);
+    assert_eq!(value(&answer.body, "keyrack_checks_total{verdict=\"no_lease\"}"), 0.0);
+    assert_eq!(value(&answer.body, "keyrack_check_duration_seconds_count"), 2.0);
+    assert_eq!(value(&answer.body, "keyrack_index_keys"), 1.0);
+    assert!(value(&answer.body, "keyrack_index_orgs") >= 1.0 && value(&answer.body, "keyrack_lease_held") == 1.0);
     assert!(value(&answer.body, "keyrack_http_requests_total{status=\"2xx\"}") >= 1.0);
     assert!(value(&answer.body, "keyrack_http_requests_total{status=\"4xx\"}") >= 6.0);
     let count = value(&answer.body, "keyrack_http_request_duration_seconds_count");

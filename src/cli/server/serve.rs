@@ -16,6 +16,9 @@ use crate::gate::limit::Limiter;
 use crate::settings::{Origin, SecurityTxt, SessionKey, Settings, file_beside, load_or_create};
 use crate::web::{self, MetricsAccess, State, WebConfig};
 
+/// How long a database may take to store the last counts.
+const LAST_WRITES: Duration = Duration::from_secs(8);
+
 /// Serves until a signal says stop.
 pub(in crate::cli) fn serve(mut settings: Settings) -> Result<ExitCode, CliError> {
     log::start(&settings)?;
@@ -88,13 +91,26 @@ pub(super) fn run(
         actix_web::rt::spawn(clean_up_regularly(state.clone()));
         let gate = state.gate.clone();
         actix_web::rt::spawn(async move { gate.keep_connected().await });
-        web::serve(state, listener, for_metrics).await
+        let served = web::serve(state.clone(), listener, for_metrics).await;
+        let closed = actix_web::rt::time::timeout(LAST_WRITES, actix_web::web::block(move || close(&state)));
+        if closed.await.is_err() {
+            tracing::error!("the last counts could not be written in time");
+        }
+        served
     };
     actix_web::rt::System::new()
         .block_on(work)
         .map_err(|error| CliError::new(format!("the server stopped: {error}")))?;
     tracing::info!("stopped");
     Ok(ExitCode::Ok)
+}
+
+/// Writes what is only in memory, and leaves the other nodes, so that none waits for this one's lease to run out.
+fn close(state: &State) {
+    if let Err(error) = state.gate.flush() {
+        tracing::error!(%error, "the last counts could not be written");
+    }
+    state.gate.stop();
 }
 
 /// Clears away what can no longer matter. Nothing depends on it, so a failure waits for the next time.

@@ -38,6 +38,8 @@ pub(super) struct Writer {
     spare: Slot,
     /// Rounds until the backlog is looked at.
     until_backlog: u32,
+    /// Checks that share the event of another, as far as that is written.
+    not_stored: u64,
 }
 
 fn key_text(key: &[u8; 8]) -> &str {
@@ -47,7 +49,8 @@ fn key_text(key: &[u8; 8]) -> &str {
 impl Writer {
     pub(super) fn new(db: Db, format: KeyFormat, events_per_second: u32) -> Self {
         let events_max = (events_per_second as usize).saturating_mul(10).clamp(100, 50_000);
-        Self { db, format, events_max, pending: Pending::default(), spare: Slot::default(), until_backlog: 0 }
+        let (pending, spare) = (Pending::default(), Slot::default());
+        Self { db, format, events_max, pending, spare, until_backlog: 0, not_stored: 0 }
     }
 
     /// Takes over what a slot holds. Its lock is held for an exchange of two pointers only.
@@ -70,6 +73,10 @@ impl Writer {
         self.pending.settle(self.events_max, all);
     }
 
+    pub(super) fn not_stored(&self) -> u64 {
+        self.not_stored
+    }
+
     pub(super) fn depth(&self) -> (usize, usize) {
         self.pending.depth()
     }
@@ -88,6 +95,8 @@ impl Writer {
                 self.pending.put_back(batch);
                 return Err(error);
             }
+            let shared = batch.events.iter().map(|event| event.weight.saturating_sub(1));
+            self.not_stored = shared.fold(self.not_stored, u64::saturating_add);
         }
         self.write_uses(all)
     }

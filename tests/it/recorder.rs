@@ -1,6 +1,7 @@
 //! What is remembered of checks: exact, bounded, and never in the way, on both databases.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use keyrack::db::events::{Event, EventFilter, list_events};
 use keyrack::db::keys::find_key;
@@ -14,6 +15,7 @@ use keyrack::gate::record::{Note, Recorder, Seen, Waiting};
 
 use crate::fault::on_every_connection;
 use crate::support::TestApp;
+use crate::support::binary::Place;
 use crate::support::database::TestDatabase;
 
 const SEEN: Seen<'_> = Seen {
@@ -238,7 +240,7 @@ fn a_check_of_very_many_keys_is_safe_at_once_and_counted_soon() {
         if left() == 0 {
             break;
         }
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(100));
     }
     drop(next);
     for table in ["usage_minutes", "usage_hours"] {
@@ -258,4 +260,39 @@ fn what_a_recorder_holds_is_written_when_it_goes() {
     }
     drop(recorder);
     assert_eq!(weight_of(&database, "org_acme"), 7);
+}
+
+fn checks_counted(database: &TestDatabase) -> i64 {
+    database.number("SELECT CAST(COALESCE(SUM(count), 0) AS BIGINT) AS n FROM usage_minutes WHERE outcome = 'VALID'")
+}
+
+#[test]
+fn a_server_that_is_asked_to_stop_loses_no_count() {
+    let app = TestApp::new();
+    let key = app.db_create_key("ben", "ci");
+    let server = Place::new().set("KEYRACK_DATABASE_URL", &app.database.url).start(&[]);
+    for _ in 0..50 {
+        assert_eq!(server.get_with("/v1/whoami", &key.secret).status, 200);
+    }
+    let (ended, log) = server.stop();
+    assert!(ended.success(), "{log}");
+    assert_eq!((checks_counted(&app.database), weight_of(&app.database, "org_acme")), (50, 50));
+}
+
+#[test]
+fn a_server_that_is_killed_loses_the_last_second_at_most() {
+    let app = TestApp::new();
+    let key = app.db_create_key("ben", "ci");
+    let server = Place::new().set("KEYRACK_DATABASE_URL", &app.database.url).start(&[]);
+    let (began, mut answered) = (Instant::now(), Vec::new());
+    while began.elapsed() < Duration::from_millis(2700) {
+        assert_eq!(server.get_with("/v1/whoami", &key.secret).status, 200);
+        answered.push(Instant::now());
+    }
+    let killed = Instant::now();
+    drop(server);
+    let counted = usize::try_from(checks_counted(&app.database)).unwrap();
+    let safe = answered.iter().filter(|at| killed - **at > Duration::from_secs(1)).count();
+    assert!(safe > 10 && (safe..=answered.len()).contains(&counted), "{counted} of {}, {safe} safe", answered.len());
+    assert_eq!(usize::try_from(weight_of(&app.database, "org_acme")).unwrap(), counted);
 }

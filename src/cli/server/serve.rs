@@ -98,14 +98,13 @@ pub(super) fn run(
         }
         served
     };
-    actix_web::rt::System::new()
-        .block_on(work)
-        .map_err(|error| CliError::new(format!("the server stopped: {error}")))?;
+    let served = actix_web::rt::System::new().block_on(work);
+    served.map_err(|error| CliError::new(format!("the server stopped: {error}")))?;
     tracing::info!("stopped");
     Ok(ExitCode::Ok)
 }
 
-/// Writes what is only in memory, and leaves the other nodes, so that none waits for this one's lease to run out.
+/// Every request is answered by now: writes what is only in memory, and leaves the other nodes, so that none waits for this one's lease to run out.
 fn close(state: &State) {
     if let Err(error) = state.gate.flush() {
         tracing::error!(%error, "the last counts could not be written");

@@ -247,7 +247,8 @@ fn count((cell, amount): &(Cell, Amount)) -> Count<'_> {
 fn refusal_status(verdict: Verdict) -> Option<i64> {
     match verdict {
         Verdict::Valid => None,
-        Verdict::PlanRequired => Some(403),
+        Verdict::PlanRequired | Verdict::RoleTooLow => Some(403),
+        Verdict::RateLimited => Some(429),
         _ => Some(401),
     }
 }

@@ -32,7 +32,7 @@ pub enum AppError {
     #[error("{0}")]
     BadRequest(String),
     /// A body larger than any that is read.
-    #[error("That is too much: send 64 KiB at most.")]
+    #[error("That is too much for one request.")]
     TooLarge,
     /// A body that did not come in time.
     #[error("The request took too long to arrive.")]

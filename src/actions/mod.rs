@@ -5,6 +5,7 @@
 
 pub mod account;
 mod error;
+pub mod events;
 pub mod keys;
 pub mod password;
 pub mod people;

@@ -8,10 +8,11 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 use super::batch::{Row, execute_many};
 use super::conn::MultiBackend;
 use super::schema::{api_keys, event_counter, events};
-use super::usage::{Count, Step, add_counts};
 use super::{Conn, DbResult};
 use crate::domain::ids::{KeyId, OrgId, UserId};
 use crate::domain::time::Timestamp;
+
+pub use super::reports::{Report, list_known_requests, report_outcomes, status_class};
 
 /// A checked request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +67,21 @@ pub struct EventFilter {
     pub owner: Option<UserId>,
     /// Only with these status codes.
     pub status: Option<StatusFilter>,
+    /// Only with this verdict's code.
+    pub outcome: Option<String>,
     /// Only from here on.
     pub since: Option<Timestamp>,
+}
+
+/// What a stream may go on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lines {
+    /// In their order.
+    pub lines: Vec<Line>,
+    /// Every line up to this number was looked at.
+    pub upto: i64,
+    /// Whether there may be more than were asked for.
+    pub has_more: bool,
 }
 
 /// A line of a stream: an event, or an event again now that its outcome was reported.
@@ -79,17 +93,6 @@ pub struct Line {
     pub is_report: bool,
     /// The event as it is now.
     pub event: Event,
-}
-
-/// What an upstream says of a request that was let in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// The request's id, as the gate gave it.
-    pub request_id: String,
-    /// What it was answered with.
-    pub status: i64,
-    /// How long that took.
-    pub duration_ms: Option<i64>,
 }
 
 impl Row for Event {
@@ -204,6 +207,9 @@ fn filtered<'a>(org: &'a OrgId, filter: &'a EventFilter) -> events::BoxedQuery<'
     if let Some((first, last)) = range {
         query = query.filter(events::status.ge(first)).filter(events::status.le(last));
     }
+    if let Some(outcome) = &filter.outcome {
+        query = query.filter(events::outcome.eq(outcome));
+    }
     if let Some(since) = filter.since {
         query = query.filter(events::at.ge(since.as_micros()));
     }
@@ -226,19 +232,34 @@ pub fn list_events(
     Ok(rows.into_iter().map(Event::from).collect())
 }
 
-/// The lines of a stream after a number, in order, `limit` at most: events, and events again whose outcome was reported.
-/// Whoever goes on after the last line's number misses none and sees none twice.
-pub fn list_lines_after(
+/// The next events after a number, `limit` at most, the newest first.
+pub fn list_events_after(
     conn: &mut Conn,
     org: &OrgId,
     filter: &EventFilter,
     after: i64,
     limit: i64,
-) -> DbResult<Vec<Line>> {
-    let new: Vec<Stored> =
+) -> DbResult<Vec<Event>> {
+    let rows: Vec<Stored> =
         filtered(org, filter).filter(events::seq.gt(after)).order(events::seq).limit(limit).load(conn)?;
+    Ok(rows.into_iter().rev().map(Event::from).collect())
+}
+
+/// The lines of a stream after a number, in order, `limit` at most: events, and events again whose outcome was reported.
+/// Whoever goes on after `upto` misses none and sees none twice.
+pub fn list_lines_after(conn: &mut Conn, org: &OrgId, filter: &EventFilter, after: i64, limit: i64) -> DbResult<Lines> {
+    // Read first, and nothing beyond it: between two queries more lines may become visible, and the second would show a
+    // later one than the first.
+    let last = last_number(conn)?;
+    let new: Vec<Stored> = filtered(org, filter)
+        .filter(events::seq.gt(after))
+        .filter(events::seq.le(last))
+        .order(events::seq)
+        .limit(limit)
+        .load(conn)?;
     let reported: Vec<Stored> = filtered(org, filter)
         .filter(events::reported_seq.gt(after))
+        .filter(events::reported_seq.le(last))
         .order(events::reported_seq)
         .limit(limit)
         .load(conn)?;
@@ -249,75 +270,20 @@ pub fn list_lines_after(
     });
     let mut lines: Vec<Line> = new.chain(reported).collect();
     lines.sort_by_key(|line| line.number);
-    lines.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    Ok(lines)
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = lines.len() >= most;
+    lines.truncate(most);
+    let upto = lines.last().filter(|_| has_more).map_or(last, |line| line.number);
+    Ok(Lines { lines, upto, has_more })
 }
 
-/// What is set on the row of this number.
-struct Outcome {
-    seq: i64,
-    status: i64,
-    duration_ms: Option<i64>,
-    reported_seq: i64,
-}
-
-impl Row for Outcome {
-    fn bind<'b>(&'b self, pass: &mut AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
-        pass.push_bind_param::<BigInt, i64>(&self.seq)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<BigInt, i64>(&self.status)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<Nullable<BigInt>, Option<i64>>(&self.duration_ms)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<BigInt, i64>(&self.reported_seq)
-    }
-}
-
-const SET_OUTCOMES: &str = "UPDATE events SET status = v.column2, duration_ms = v.column3, reported_seq = v.column4 \
-                            FROM (VALUES";
-
-/// Notes what upstreams report of requests that were let in, the first report of each, and counts it. Reports of requests
-/// that were not stored or are gone are passed over. Call it in a transaction. Returns how many were noted.
-pub fn report_outcomes(conn: &mut Conn, valid: &str, reports: &[Report]) -> DbResult<usize> {
-    let most = i64::try_from(reports.len()).unwrap_or(i64::MAX);
-    let mut number = take_numbers(conn, most)?;
-    let ids: Vec<&str> = reports.iter().map(|report| report.request_id.as_str()).collect();
-    let rows: Vec<Stored> = events::table
-        .filter(events::request_id.eq_any(ids))
-        .filter(events::outcome.eq(valid))
-        .filter(events::reported_seq.is_null())
-        .load(conn)?;
-    let mut by_id: std::collections::HashMap<&str, &Stored> =
-        rows.iter().map(|row| (row.request_id.as_str(), row)).collect();
-    let (mut outcomes, mut counts) = (Vec::new(), Vec::new());
-    for report in reports {
-        let Some(row) = by_id.remove(report.request_id.as_str()) else { continue };
-        number += 1;
-        let (status, duration_ms) = (report.status, report.duration_ms);
-        outcomes.push(Outcome { seq: row.seq, status, duration_ms, reported_seq: number });
-        counts.push(Count {
-            key: &row.key_id,
-            at: Timestamp::from_micros(row.at),
-            secret: row.secret,
-            outcome: status_class(status),
-            org: &row.org_id,
-            count: 1,
-        });
-    }
-    add_counts(conn, Step::Minute, &counts)?;
-    add_counts(conn, Step::Hour, &counts)?;
-    execute_many(conn, SET_OUTCOMES, &outcomes, ") AS v WHERE events.seq = v.column1 AND events.reported_seq IS NULL")
-}
-
-/// Under which outcome a reported status is counted.
-#[must_use]
-pub const fn status_class(status: i64) -> &'static str {
-    match status {
-        ..300 => "STATUS_2XX",
-        300..400 => "STATUS_3XX",
-        400..500 => "STATUS_4XX",
-        _ => "STATUS_5XX",
-    }
+/// The number of the last line of an organization; 0 before the first.
+pub fn last_number_of(conn: &mut Conn, org: &str) -> DbResult<i64> {
+    let events = events::table.filter(events::org_id.eq(org));
+    let new: Option<i64> = events.select(diesel::dsl::max(events::seq)).first(conn)?;
+    let reported: Option<i64> =
+        events.filter(events::reported_seq.is_not_null()).select(diesel::dsl::max(events::reported_seq)).first(conn)?;
+    Ok(new.max(reported).unwrap_or_default())
 }
 
 /// Clears away `limit` events at most from before a moment. Returns how many.

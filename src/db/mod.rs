@@ -14,6 +14,7 @@ pub mod links;
 pub mod nodes;
 mod open;
 pub mod orgs;
+pub mod reports;
 mod schema;
 pub mod sessions;
 pub mod throttles;

@@ -25,6 +25,7 @@ pub use tokens::ServiceToken;
 
 use crate::clock::Clock;
 use crate::db::Db;
+use crate::db::reports::Report;
 use crate::domain::ids::KeyId;
 use crate::domain::key::KeyStatus;
 use crate::domain::org::Role;
@@ -266,6 +267,12 @@ impl Gate {
     #[must_use]
     pub fn checks(&self) -> Checks {
         self.0.checks.read()
+    }
+
+    /// Takes in what upstreams report of requests that were let in. Returns how many there was room for.
+    #[must_use]
+    pub fn report(&self, reports: Vec<Report>) -> usize {
+        self.0.recorder.report(reports)
     }
 
     /// Writes what was noted of the checks so far.

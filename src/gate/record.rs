@@ -5,6 +5,7 @@
 //! bounds, and is tried again; no verdict ever depends on it.
 
 mod pending;
+mod reports;
 mod slot;
 mod text;
 mod writer;
@@ -15,10 +16,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use super::Seen;
+use crate::db::reports::Report;
 use crate::db::{Db, DbError, PoolError};
 use crate::domain::time::Timestamp;
 use crate::domain::token::KeyFormat;
 use crate::domain::verdict::Verdict;
+use reports::Reports;
 use slot::{Budget, Slot};
 use writer::Writer;
 
@@ -86,6 +89,7 @@ struct Shared {
     slots: [Apart; SLOTS],
     budget: Budget,
     writer: Mutex<Writer>,
+    reports: Mutex<Reports>,
     waiting_counts: AtomicUsize,
     waiting_events: AtomicUsize,
     not_stored: AtomicU64,
@@ -116,6 +120,7 @@ impl Recorder {
             slots: std::array::from_fn(|_| Apart::default()),
             budget: Budget::new(events_per_second),
             writer: Mutex::new(Writer::new(db, format, events_per_second)),
+            reports: Mutex::default(),
             waiting_counts: AtomicUsize::new(0),
             waiting_events: AtomicUsize::new(0),
             not_stored: AtomicU64::new(0),
@@ -144,6 +149,13 @@ impl Recorder {
         if let Some(slot) = self.shared.slots.get(slot_number()) {
             lock(&slot.0).note(note, &self.shared.budget);
         }
+    }
+
+    /// Takes in what upstreams report of requests, to be written with the next flush after their events. Returns how many
+    /// there was room for.
+    #[must_use]
+    pub fn report(&self, reports: Vec<Report>) -> usize {
+        lock(&self.shared.reports).add(reports)
     }
 
     /// Writes everything that was noted before.
@@ -214,6 +226,9 @@ impl Shared {
         writer.settle(all);
         self.budget.refill();
         let mut result = writer.write(all);
+        if result.is_ok() {
+            result = writer.write_reports(&self.reports);
+        }
         if !all && result.is_ok() {
             result = writer.work_off();
         }

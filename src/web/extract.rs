@@ -55,16 +55,16 @@ fn has_nul(body: &[u8]) -> bool {
 /// Whoever sends slower than this holds a connection that others need.
 const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
-async fn read_body(payload: Payload) -> Result<web::Bytes, AppError> {
-    tokio::time::timeout(BODY_TIME_MAX, read_all(payload)).await.unwrap_or(Err(AppError::TooSlow))
+async fn read_body(payload: Payload, bytes_max: usize) -> Result<web::Bytes, AppError> {
+    tokio::time::timeout(BODY_TIME_MAX, read_all(payload, bytes_max)).await.unwrap_or(Err(AppError::TooSlow))
 }
 
-async fn read_all(mut payload: Payload) -> Result<web::Bytes, AppError> {
+async fn read_all(mut payload: Payload, bytes_max: usize) -> Result<web::Bytes, AppError> {
     use futures_util::StreamExt as _;
     let mut body = web::BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| AppError::BadRequest("The request ended too early.".to_owned()))?;
-        if body.len() + chunk.len() > BODY_BYTES_MAX {
+        if body.len() + chunk.len() > bytes_max {
             return Err(AppError::TooLarge);
         }
         body.extend_from_slice(&chunk);
@@ -82,7 +82,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Form<T> {
             if kind != "application/x-www-form-urlencoded" {
                 return Err(AppError::UnsupportedType("application/x-www-form-urlencoded"));
             }
-            let body = read_body(payload).await?;
+            let body = read_body(payload, BODY_BYTES_MAX).await?;
             if has_nul(&body) {
                 return Err(AppError::BadRequest("The form holds a NUL character.".to_owned()));
             }
@@ -121,11 +121,20 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 
 /// The body of a request with JSON; without a body, an object without members.
 pub(super) async fn json_bytes(req: &HttpRequest, payload: Payload) -> Result<web::Bytes, AppError> {
+    json_bytes_up_to(req, payload, BODY_BYTES_MAX).await
+}
+
+/// The same where more may be sent at once.
+pub(super) async fn json_bytes_up_to(
+    req: &HttpRequest,
+    payload: Payload,
+    bytes_max: usize,
+) -> Result<web::Bytes, AppError> {
     let kind = content_type(req);
     if !matches!(kind.as_str(), "application/json" | "") {
         return Err(AppError::UnsupportedType("application/json"));
     }
-    let body = read_body(payload).await?;
+    let body = read_body(payload, bytes_max).await?;
     if !kind.is_empty() {
         return Ok(body);
     }

@@ -14,6 +14,7 @@ mod running;
 mod server;
 pub mod session;
 mod state;
+mod streams;
 pub mod views;
 
 use actix_session::SessionMiddleware;
@@ -29,6 +30,7 @@ pub use metrics::MetricsAccess;
 pub use running::Running;
 pub use server::serve;
 pub use state::{State, WebConfig};
+pub use streams::Streams;
 
 /// The whole application: what the server runs and what tests send requests to.
 #[must_use]

@@ -86,6 +86,9 @@ routes! { API, api_routes, "/v1":
     GET "/keys/{id}/stats" Key => api::stats::key_stats;
     POST "/keys/{id}/rotate" Key => api::keys::rotate_key;
     POST "/keys/{id}/revoke" Key => api::keys::revoke_key;
+    GET "/events" Key => api::events::list_events;
+    POST "/events" Service => api::events::report_outcomes;
+    GET "/events/stream" Key => api::events::stream_events;
 }
 
 routes! { PAGES, page_routes, "":

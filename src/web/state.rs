@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::metrics::MetricsAccess;
 use super::running::{Running, block};
+use super::streams::Streams;
 use crate::actions::{AppError, Ctx, Origin};
 use crate::clock::Clock;
 use crate::db::{Conn, Db};
@@ -74,6 +75,8 @@ pub struct Shared {
     pub config: WebConfig,
     /// How the server runs, and whether it is about to stop.
     pub running: Running,
+    /// Those who follow events.
+    pub streams: Streams,
     /// The check.
     pub gate: Gate,
     /// Places for password hashing: each takes 19 MiB and a core for some time.
@@ -88,7 +91,8 @@ impl State {
     pub fn new(db: Db, rules: Rules, clock: Clock, config: WebConfig, options: GateOptions) -> Result<Self, String> {
         let gate = Gate::open(&db, &rules, &clock, options)?;
         let running = Running::since(clock.now());
-        Ok(Self(Arc::new(Shared { db, rules, clock, config, running, gate, hashing: Arc::new(Semaphore::new(2)) })))
+        let (streams, hashing) = (Streams::new(db.clone()), Arc::new(Semaphore::new(2)));
+        Ok(Self(Arc::new(Shared { db, rules, clock, config, running, streams, gate, hashing })))
     }
 
     /// Runs `f` with a connection, away from the threads that answer requests. When it changed what the check knows,

@@ -156,6 +156,16 @@ GET   /v1/keys/{id=own}/stats        401 401 403 404 200 200
 GET   /v1/keys/{id=colleague}/stats  401 401 403 404 403 200
 GET   /v1/keys/{id=foreign}/stats    401 401 403 200 404 404
 GET   /v1/keys/{id=missing}/stats    401 401 403 404 404 404
+GET   /v1/events                     401 401 403 200 200 200
+GET   /v1/events?key={id=own}        401 401 403 404 200 200
+GET   /v1/events?key={id=colleague}  401 401 403 404 403 200
+GET   /v1/events?key={id=foreign}    401 401 403 200 404 404
+GET   /v1/events?key={id=missing}    401 401 403 404 404 404
+POST  /v1/events                     401 401 202 403 403 403 | [{"request_id": "x", "status": 200, "duration_ms": 1}]
+GET   /v1/events/stream              401 401 403 200 200 200
+GET   /v1/events/stream?key={id=own} 401 401 403 404 200 200
+GET   /v1/events/stream?key={id=colleague} 401 401 403 404 403 200
+GET   /v1/events/stream?key={id=foreign} 401 401 403 200 404 404
 POST  /v1/keys/{id=own}/rotate       401 401 403 404 200 403 | {"grace": "now"}
 POST  /v1/keys/{id=colleague}/rotate 401 401 403 404 403 403 | {"grace": "now"}
 POST  /v1/keys/{id=foreign}/rotate   401 401 403 200 404 404 | {"grace": "now"}
@@ -185,6 +195,7 @@ fn lines(table: &'static str) -> impl Iterator<Item = Line> {
 
 /// `{id=own}` as the route has it: `{id}`.
 fn pattern(path: &str) -> String {
+    let path = path.split('?').next().unwrap();
     let mut parts = path.split('=');
     let first = parts.next().unwrap().to_owned();
     parts.fold(first, |pattern, part| pattern + &part[part.find('}').unwrap()..])

@@ -25,7 +25,7 @@ use crate::domain::names::{Name, parse_note};
 use crate::domain::policy;
 
 /// Loads a key of this organization that the caller may see.
-fn load_key(scope: &mut OrgScope<'_>, id: &KeyId) -> Result<ApiKey, AppError> {
+pub(super) fn load_key(scope: &mut OrgScope<'_>, id: &KeyId) -> Result<ApiKey, AppError> {
     let key = db::keys::find_key(scope.conn, &scope.org.id, id)?.ok_or(AppError::NotFound)?;
     policy::may_see_key(&scope.actor, &key)?;
     Ok(key)

@@ -148,3 +148,23 @@ pub fn list_keys_after(
     let rows: Vec<KeyRow> = query.order((api_keys::created_at.desc(), api_keys::id.desc())).limit(limit).load(conn)?;
     with_secrets(conn, rows)
 }
+
+/// What an event says of its key.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct KeyLabel {
+    /// The key's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its environment.
+    pub environment: String,
+}
+
+/// Names of keys of an organization.
+pub fn list_key_labels(conn: &mut Conn, org: &OrgId, ids: &[&str]) -> DbResult<Vec<KeyLabel>> {
+    api_keys::table
+        .filter(api_keys::org_id.eq(org.as_str()))
+        .filter(api_keys::id.eq_any(ids))
+        .select((api_keys::id, api_keys::name, api_keys::environment))
+        .load(conn)
+}

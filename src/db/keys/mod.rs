@@ -6,7 +6,7 @@ mod used;
 
 use diesel::prelude::*;
 
-pub use list::{KeyFilter, KeySort, count_keys, list_keys, list_keys_after};
+pub use list::{KeyFilter, KeyLabel, KeySort, count_keys, list_key_labels, list_keys, list_keys_after};
 pub use usage::{mark_key_used, mark_secret_used};
 pub use used::{Used, mark_used};
 

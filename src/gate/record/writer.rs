@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use super::pending::{Amount, Batch, Pending};
+use super::reports::{self, Reports};
 use super::slot::{Budget, Captured, Cell, Slot, Used};
 use super::text::harmless;
 use super::{RecordError, lock};
@@ -99,6 +100,11 @@ impl Writer {
             self.not_stored = shared.fold(self.not_stored, u64::saturating_add);
         }
         self.write_uses(all)
+    }
+
+    /// Notes what upstreams reported of what is written.
+    pub(super) fn write_reports(&self, waiting: &Mutex<Reports>) -> Result<(), RecordError> {
+        reports::write(&self.db, waiting)
     }
 
     fn store(&self, batch: &Batch) -> Result<(), RecordError> {

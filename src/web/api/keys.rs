@@ -125,7 +125,7 @@ pub struct ListQuery {
 
 const LIMIT_MAX: i64 = 200;
 
-fn read_limit(text: &str) -> Result<i64, AppError> {
+pub(super) fn read_limit(text: &str) -> Result<i64, AppError> {
     let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
     limit.ok_or_else(|| AppError::field("limit", format!("limit is a number from 1 to {LIMIT_MAX}.")))
 }

@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod auth_path;
 pub mod credential;
+pub mod events;
 mod hot;
 pub mod keys;
 pub mod openapi;

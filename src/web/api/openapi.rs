@@ -10,7 +10,7 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use super::{auth, keys, orgs, stats, verify, whoami};
+use super::{auth, events, keys, orgs, stats, verify, whoami};
 
 /// A failure: `application/problem+json` (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,6 +55,9 @@ pub struct Problem {
         keys::rotate_key,
         keys::revoke_key,
         stats::key_stats,
+        events::list_events,
+        events::report_outcomes,
+        events::stream_events,
     ),
     components(schemas(Problem)),
     modifiers(&Everywhere),
@@ -107,7 +110,7 @@ const FAILURES: &[(&str, &str)] = &[
     ("403", "The role, the plan or the kind of credential does not allow it"),
     ("404", "There is no such thing, or not for this credential"),
     ("409", "A limit is reached, or it clashes with how things stand"),
-    ("413", "The body is larger than 64 KiB"),
+    ("413", "The body is larger than 64 KiB (256 KiB for reports)"),
     ("415", "The body is not application/json"),
     ("422", "A field is missing, unknown or wrong"),
     ("429", "Too many; `Retry-After` says when to come back"),

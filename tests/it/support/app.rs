@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use actix_web::body::to_bytes;
+use actix_web::body::{MessageBody, to_bytes};
 use actix_web::dev::Service;
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
@@ -48,6 +48,8 @@ pub(crate) struct Setup {
     pub(crate) config: WebConfig,
     /// Whether the cast is there.
     pub(crate) seeded: bool,
+    /// How many events are stored in full.
+    pub(crate) events_per_second: u32,
     /// Whether the clock stands still between the test's moves: for deadlines to the microsecond.
     pub(crate) frozen: bool,
 }
@@ -80,7 +82,13 @@ impl TestApp {
     /// With whatever the test sets otherwise.
     pub(crate) fn with(change: impl FnOnce(&mut Setup)) -> Self {
         canary::catch_logs();
-        let mut setup = Setup { rules: usual_rules(), config: usual_config(), seeded: true, frozen: false };
+        let mut setup = Setup {
+            rules: usual_rules(),
+            config: usual_config(),
+            seeded: true,
+            events_per_second: 1000,
+            frozen: false,
+        };
         change(&mut setup);
         let database = TestDatabase::new();
         let offset = Arc::new(AtomicI64::new(if setup.frozen { Clock::system().now().as_micros() } else { 0 }));
@@ -97,7 +105,7 @@ impl TestApp {
                 .unwrap();
             });
         }
-        let options = GateOptions { events_per_second: 1000, ..GateOptions::default() };
+        let options = GateOptions { events_per_second: setup.events_per_second, ..GateOptions::default() };
         let state = State::new(database.db.clone(), setup.rules, clock, setup.config, options);
         let state = web::Data::new(state.unwrap());
         Self { database, state, offset, learned: RefCell::default(), service: RefCell::default() }
@@ -203,7 +211,15 @@ impl TestApp {
         let headers =
             headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
         let (headers, status) = (headers.collect(), response.status().as_u16());
-        let bytes = to_bytes(response.into_body()).await.unwrap_or_else(|_| panic!("{name}: the body broke off"));
+        let is_stream = response.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream");
+        let mut body = response.into_body();
+        let bytes = if is_stream {
+            // It would go on for ever: its beginning has to do.
+            let first = std::future::poll_fn(|context| Pin::new(&mut body).poll_next(context)).await;
+            first.and_then(Result::ok).unwrap_or_default()
+        } else {
+            to_bytes(body).await.unwrap_or_else(|_| panic!("{name}: the body broke off"))
+        };
         let answer = Answer { request: name, status, headers, body: String::from_utf8_lossy(&bytes).into_owned() };
         self.look_for_secrets(&request.method, &answer);
         answer

@@ -21,12 +21,6 @@ pub(crate) async fn post_key(visitor: &Visitor<'_>, name: &str) -> Answer {
     visitor.post(LIST, &[("name", name)]).await
 }
 
-/// A key with a slip of the pen: its last character, which belongs to the checksum, is another.
-pub(crate) fn misspelt(key: &str) -> String {
-    let (rest, last) = key.split_at(key.len() - 1);
-    format!("{rest}{}", if last == "0" { "1" } else { "0" })
-}
-
 /// The secret that an answer reveals.
 #[track_caller]
 pub(crate) fn secret_in(answer: &Answer) -> String {

@@ -1,0 +1,267 @@
+//! Following events over a real socket: nothing is lost and nothing comes twice, whatever happens to the connection.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use actix_web::HttpServer;
+use actix_web::dev::ServerHandle;
+use keyrack::actions::keys::{RevokeInput, revoke_key};
+use keyrack::db::events::Report;
+use keyrack::gate::Seen;
+use serde_json::Value;
+
+use crate::support::TestApp;
+use crate::support::app::MadeKey;
+
+/// The app behind a socket, on threads of its own.
+struct Served {
+    address: SocketAddr,
+    handle: ServerHandle,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Served {
+    fn start(app: &TestApp) -> Self {
+        let (sender, receiver) = channel();
+        let state = app.state.clone();
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                let address = listener.local_addr().unwrap();
+                let server = HttpServer::new(move || keyrack::web::app(state.clone()));
+                let server = server.workers(2).disable_signals().listen(listener).unwrap().run();
+                sender.send((address, server.handle())).unwrap();
+                server.await.unwrap();
+            });
+        });
+        let (address, handle) = receiver.recv().unwrap();
+        Self { address, handle, thread: Some(thread) }
+    }
+
+    async fn stop(mut self) {
+        self.handle.stop(true).await;
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+/// A message of a stream.
+#[derive(Debug, Clone, PartialEq)]
+struct Message {
+    id: i64,
+    event: String,
+    data: Value,
+}
+
+/// A connection to a stream. HTTP/1.0, so that the body comes as it is.
+struct Follower {
+    socket: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Follower {
+    fn connect(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Self {
+        let mut socket = TcpStream::connect(address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        write!(socket, "GET {path} HTTP/1.0\r\nHost: {address}\r\n{headers}\r\n").unwrap();
+        Self { socket, received: Vec::new() }
+    }
+
+    fn with_key(address: SocketAddr, path: &str, key: &MadeKey, after: Option<i64>) -> Self {
+        let (key, after) = (format!("Bearer {}", key.secret), after.map(|after| after.to_string()));
+        let mut headers = vec![("Authorization", key.as_str())];
+        headers.extend(after.as_deref().map(|after| ("Last-Event-ID", after)));
+        Self::connect(address, path, &headers)
+    }
+
+    /// Reads once. False when the server has ended it.
+    fn read(&mut self) -> bool {
+        let mut buffer = [0; 4096];
+        match self.socket.read(&mut buffer) {
+            Ok(0) => return false,
+            Ok(count) => self.received.extend_from_slice(&buffer[..count]),
+            Err(error) => assert!(
+                matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut),
+                "{error}"
+            ),
+        }
+        true
+    }
+
+    /// Reads until this holds, ten seconds at most.
+    #[track_caller]
+    fn read_until(&mut self, is_enough: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !is_enough(self) {
+            let goes_on = self.read();
+            assert!((goes_on || is_enough(self)) && Instant::now() < deadline, "{}", self.text());
+        }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.received).into_owned()
+    }
+
+    fn status(&self) -> u16 {
+        self.text().get(9..12).and_then(|status| status.parse().ok()).unwrap_or_default()
+    }
+
+    /// The messages that came whole, and the last id that stood before an empty line.
+    fn messages(&self) -> (Vec<Message>, Option<i64>) {
+        let text = self.text();
+        let (_, body) = text.split_once("\r\n\r\n").unwrap_or_default();
+        let (mut messages, mut last) = (Vec::new(), None);
+        let whole = body.rfind("\n\n").map_or("", |at| &body[..at]);
+        for block in whole.split("\n\n") {
+            let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name));
+            let id = field("id: ").map(|id| id.parse().unwrap());
+            last = id.or(last);
+            if let (Some(id), Some(data)) = (id, field("data: ")) {
+                let event = field("event: ").unwrap().to_owned();
+                messages.push(Message { id, event, data: serde_json::from_str(data).unwrap() });
+            }
+        }
+        (messages, last)
+    }
+
+    #[track_caller]
+    fn wait_for_begin(&mut self) -> i64 {
+        self.read_until(|follower| follower.messages().1.is_some());
+        self.messages().1.unwrap()
+    }
+}
+
+fn check(app: &TestApp, key: &MadeKey, request_id: &str) {
+    let seen =
+        Seen { method: "GET", path: "/render", address: "192.0.2.7", client: "curl/8", request_id, ..Seen::default() };
+    futures_util::FutureExt::now_or_never(app.state.gate.check(&key.secret, None, &seen)).unwrap().unwrap();
+}
+
+/// Connects again and again, each time for a while only, and returns all that came until nothing is missing.
+fn follow_with_cuts(
+    address: SocketAddr,
+    key: &MadeKey,
+    path: &str,
+    begin: i64,
+    expected: usize,
+) -> (Vec<Message>, usize) {
+    let (mut all, mut last, mut connections) = (Vec::new(), begin, 0);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while all.len() < expected && Instant::now() < deadline {
+        connections += 1;
+        let mut follower = Follower::with_key(address, path, key, Some(last));
+        // Cut off anywhere, in the middle of a message too.
+        let enough = 1000 + connections * 7919 % 200_000;
+        let mut silent = 0;
+        while follower.received.len() < enough && silent < 5 {
+            let before = follower.received.len();
+            if !follower.read() {
+                break;
+            }
+            silent = if follower.received.len() == before { silent + 1 } else { 0 };
+        }
+        if follower.status() == 429 {
+            std::thread::sleep(Duration::from_millis(50));
+            continue;
+        }
+        let (messages, id) = follower.messages();
+        all.extend(messages);
+        last = id.unwrap_or(last);
+    }
+    (all, connections)
+}
+
+#[actix_web::test]
+async fn ten_thousand_events_arrive_once_each_over_forced_reconnects() {
+    const EVENTS: usize = 10_000;
+    let app = TestApp::with(|setup| setup.events_per_second = 1_000_000);
+    let (key, asks) = (app.db_create_key("ben", "ci"), app.db_create_key("ada", "follows"));
+    app.catch_up();
+    let server = Served::start(&app);
+    let path = format!("/v1/events/stream?key={}", key.id);
+    let begin = Follower::with_key(server.address, &path, &asks, None).wait_for_begin();
+    let address = server.address;
+    let (all, connections) = std::thread::scope(|scope| {
+        let (path, asks) = (&path, &asks);
+        let reader = scope.spawn(move || follow_with_cuts(address, asks, path, begin, EVENTS + EVENTS / 10));
+        for n in 0..EVENTS {
+            check(&app, &key, &format!("r{n}"));
+            if n % 10 == 0 {
+                let report = Report { request_id: format!("r{n}"), status: 200, duration_ms: Some(3) };
+                assert_eq!(app.state.gate.report(vec![report]), 1);
+            }
+            if n % 100 == 0 {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        reader.join().unwrap()
+    });
+    assert!(connections > 10, "only {connections} connections");
+    assert!(all.windows(2).all(|pair| pair[0].id < pair[1].id), "out of order, or twice");
+    let ids = |event: &str| {
+        let of = all.iter().filter(|message| message.event == event);
+        let mut ids: Vec<usize> =
+            of.map(|message| message.data["request_id"].as_str().unwrap()[1..].parse().unwrap()).collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(ids("check"), (0..EVENTS).collect::<Vec<_>>());
+    assert_eq!(ids("outcome"), (0..EVENTS).step_by(10).collect::<Vec<_>>());
+    server.stop().await;
+}
+
+#[actix_web::test]
+async fn a_stream_ends_with_the_right_to_it_and_with_the_server() {
+    let app = TestApp::new();
+    let (key, asks) = (app.db_create_key("ben", "ci"), app.db_create_key("ada", "follows"));
+    let last = app.db_create_key("ada", "stays");
+    app.catch_up();
+    let server = Served::start(&app);
+    let mut follower = Follower::with_key(server.address, "/v1/events/stream", &asks, None);
+    let mut stays = Follower::with_key(server.address, "/v1/events/stream?status=VALID", &last, None);
+    follower.wait_for_begin();
+    stays.wait_for_begin();
+    check(&app, &key, "seen");
+    let has_seen = |id: &'static str| {
+        move |follower: &Follower| follower.messages().0.iter().any(|message| message.data["request_id"] == id)
+    };
+    follower.read_until(has_seen("seen"));
+    app.db_deed("ada", |scope| revoke_key(scope, &asks.id.as_str().into(), &RevokeInput::default()));
+    app.catch_up();
+    check(&app, &key, "not seen");
+    stays.read_until(has_seen("not seen"));
+    while follower.read() {}
+    assert!(!has_seen("not seen")(&follower), "{}", follower.text());
+    let began = Instant::now();
+    app.state.running.stop();
+    while stays.read() {}
+    assert!(began.elapsed() < Duration::from_secs(1));
+    server.stop().await;
+}
+
+#[actix_web::test]
+async fn there_are_only_so_many_streams_for_a_key() {
+    let app = TestApp::new();
+    let (asks, other) = (app.db_create_key("ben", "follows"), app.db_create_key("ben", "another"));
+    app.catch_up();
+    let server = Served::start(&app);
+    let connect = |key| {
+        let mut follower = Follower::with_key(server.address, "/v1/events/stream", key, None);
+        follower.read_until(|follower| follower.status() > 0);
+        follower
+    };
+    let mut open: Vec<Follower> = (0..20).map(|_| connect(&asks)).collect();
+    assert!(open.iter().all(|follower| follower.status() == 200));
+    assert_eq!(connect(&asks).status(), 429);
+    assert_eq!(connect(&other).status(), 200);
+    open.truncate(10);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while connect(&asks).status() != 200 {
+        assert!(Instant::now() < deadline, "places are not given back");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    app.state.running.stop();
+    server.stop().await;
+}

@@ -51,11 +51,20 @@
     });
     dialog.addEventListener("cancel", (event) => { if (box()) { event.preventDefault(); } });
   }
-  document.addEventListener("htmx:after:swap", () => {
-    if (body && body.childElementCount > 0) { open(); }
+  // What refreshes itself does so only while somebody can see it, and never takes the focus.
+  const isLive = (event) => {
+    const ctx = event.detail && event.detail.ctx;
+    return [ctx && ctx.sourceElement, ctx && ctx.target, event.target].some((part) => part instanceof Element && part.matches("[data-live]"));
+  };
+  document.addEventListener("htmx:before:request", (event) => {
+    if (isLive(event) && (document.hidden || (dialog && dialog.open))) { event.preventDefault(); }
+  });
+  document.addEventListener("htmx:after:swap", (event) => {
+    if (body && body.childElementCount > 0 && !isLive(event)) { open(); }
     ready();
   });
-  document.addEventListener("htmx:error", () => {
+  document.addEventListener("htmx:error", (event) => {
+    if (isLive(event)) { return; }
     const line = dialog && dialog.open ? spoken : document.getElementById("live");
     if (line) { line.textContent = "The server could not be reached. Nothing was changed; try again."; }
   });

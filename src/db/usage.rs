@@ -1,5 +1,7 @@
 //! How often each secret was used, by the minute and by the hour. Counts are only ever added to.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use diesel::query_builder::AstPass;
 use diesel::sql_types::{BigInt, Text};
@@ -138,33 +140,54 @@ pub struct KeyHour {
     pub key: KeyId,
     /// The start of the hour.
     pub at: Timestamp,
+    /// Which secret was presented: `SecretHash::tag`.
+    pub secret: i64,
     /// A verdict's code, or `STATUS_2XX` and so on.
     pub outcome: String,
-    /// How many, over all its secrets.
+    /// How many.
     pub count: i64,
 }
 
 /// The hours of many keys at once from `since` on, by key and time: for a page of sparklines.
 pub fn list_hours_of(conn: &mut Conn, org: &OrgId, keys: &[KeyId], since: Timestamp) -> DbResult<Vec<KeyHour>> {
     let ids: Vec<&str> = keys.iter().map(KeyId::as_str).collect();
-    let rows: Vec<(String, i64, String, i64)> = usage_hours::table
+    let rows: Vec<(String, i64, i64, String, i64)> = usage_hours::table
         .filter(usage_hours::key_id.eq_any(ids))
         .filter(usage_hours::org_id.eq(org.as_str()))
         .filter(usage_hours::at.ge(since.floor(Step::Hour.span()).as_micros()))
-        .order((usage_hours::key_id, usage_hours::at, usage_hours::outcome))
-        .select((usage_hours::key_id, usage_hours::at, usage_hours::outcome, usage_hours::count))
+        .order((usage_hours::key_id, usage_hours::at, usage_hours::secret, usage_hours::outcome))
+        .select((usage_hours::key_id, usage_hours::at, usage_hours::secret, usage_hours::outcome, usage_hours::count))
         .load(conn)?;
-    let mut hours: Vec<KeyHour> = Vec::new();
-    for (key, at, outcome, count) in rows {
-        let hour = KeyHour { key: KeyId(key), at: Timestamp::from_micros(at), outcome, count };
-        match hours.last_mut() {
-            Some(last) if (&last.key, last.at, &last.outcome) == (&hour.key, hour.at, &hour.outcome) => {
-                last.count = last.count.saturating_add(hour.count);
-            }
-            _ => hours.push(hour),
-        }
+    let read = |(key, at, secret, outcome, count)| {
+        let at = Timestamp::from_micros(at);
+        KeyHour { key: KeyId(key), at, secret, outcome, count }
+    };
+    Ok(rows.into_iter().map(read).collect())
+}
+
+/// How often each of several keys was refused with this code, each from a moment of its own on, to the hour.
+pub fn count_refused_of(
+    conn: &mut Conn,
+    org: &OrgId,
+    keys: &[(KeyId, Timestamp)],
+    outcome: &str,
+) -> DbResult<HashMap<KeyId, i64>> {
+    let total = diesel::dsl::sql::<BigInt>("CAST(SUM(usage_hours.count) AS BIGINT)");
+    let mut query = usage_hours::table
+        .group_by(usage_hours::key_id)
+        .select((usage_hours::key_id, total))
+        .into_boxed::<MultiBackend>();
+    for (key, since) in keys {
+        query = query.or_filter(
+            usage_hours::key_id
+                .eq(key.as_str())
+                .and(usage_hours::at.ge(since.floor(Step::Hour.span()).as_micros()))
+                .and(usage_hours::outcome.eq(outcome))
+                .and(usage_hours::org_id.eq(org.as_str())),
+        );
     }
-    Ok(hours)
+    let rows: Vec<(String, i64)> = if keys.is_empty() { Vec::new() } else { query.load(conn)? };
+    Ok(rows.into_iter().map(|(key, count)| (KeyId(key), count)).collect())
 }
 
 /// How often a key was refused with this code from `since` on; to the minute while that is known, else to the hour.

@@ -137,6 +137,7 @@ routes! { PAGES, page_routes, "":
     POST "/orgs/{org}/settings/api-keys/revoke" Member => pages::keys::bulk::revoke;
     GET "/orgs/{org}/settings/api-keys/{id}" Member => pages::keys::show::show;
     POST "/orgs/{org}/settings/api-keys/{id}" Member => pages::keys::show::edit;
+    GET "/orgs/{org}/settings/api-keys/{id}/rotation" Member => pages::keys::show::rotation;
     GET "/orgs/{org}/settings/api-keys/{id}/rotate" Member => pages::keys::rotate::form;
     POST "/orgs/{org}/settings/api-keys/{id}/rotate" Member => pages::keys::rotate::rotate;
     GET "/orgs/{org}/settings/api-keys/{id}/rotate/finish" Member => pages::keys::rotate::finish_form;

@@ -39,5 +39,6 @@ mod shared_limits;
 mod stats;
 mod support;
 mod tidy;
+mod usage_pages;
 mod verify;
 mod views;

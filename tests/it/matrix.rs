@@ -106,6 +106,9 @@ POST /orgs/{org}/settings/api-keys/{id=own}                      in  404 404 303
 POST /orgs/{org}/settings/api-keys/{id=colleague}                in  404 404 403 303 303 | name=renamed&note=n
 POST /orgs/{org}/settings/api-keys/{id=foreign}                  in  404 404 404 404 404 | name=renamed&note=n
 POST /orgs/{org}/settings/api-keys/{id=missing}                  in  404 404 404 404 404 | name=renamed&note=n
+GET  /orgs/{org}/settings/api-keys/{id=own}/rotation             in  404 404 200 200 200
+GET  /orgs/{org}/settings/api-keys/{id=colleague}/rotation       in  404 404 403 200 200
+GET  /orgs/{org}/settings/api-keys/{id=foreign}/rotation         in  404 404 404 404 404
 GET  /orgs/{org}/settings/api-keys/{id=own}/rotate               in  404 404 200 200 200
 GET  /orgs/{org}/settings/api-keys/{id=colleague}/rotate         in  404 404 403 200 200
 GET  /orgs/{org}/settings/api-keys/{id=foreign}/rotate           in  404 404 404 404 404

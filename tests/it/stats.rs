@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use keyrack::actions::keys::{RevokeInput, key_traffic, refused_since_revoked, revoke_key, rotate_key, sparklines};
+use keyrack::actions::keys::{
+    RevokeInput, get_key, key_traffic, pulses, refused_since_revoked, revoke_key, rotate_key,
+};
 use keyrack::actions::people::clean_up;
 use keyrack::actions::{AppError, OrgScope, look_in};
 use keyrack::db::events::{EventFilter, Report, list_events, report_outcomes};
@@ -142,9 +144,13 @@ async fn a_revoked_key_says_how_often_it_was_refused_since() {
     });
     traffic.note(traffic.tag(), Verdict::Revoked, Span::ZERO, 4);
     assert_eq!(look(&app, "ben", |scope| refused_since_revoked(scope, &traffic.key)), Some(4));
-    let lines = look(&app, "ben", |scope| sparklines(scope, std::slice::from_ref(&traffic.key)));
-    let line = &lines[&traffic.key];
-    assert_eq!((line.len(), line.iter().map(|point| point.refused).sum::<i64>()), (24, 4));
+    let pulses = look(&app, "ben", |scope| {
+        let view = get_key(scope, &traffic.key)?;
+        pulses(scope, &[view])
+    });
+    let pulse = &pulses[&traffic.key];
+    assert_eq!((pulse.points.len(), pulse.refused_since_revoked), (24, Some(4)));
+    assert_eq!(pulse.points.iter().map(|point| point.refused).sum::<i64>(), 4);
 }
 
 #[actix_web::test]

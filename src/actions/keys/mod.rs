@@ -5,6 +5,7 @@ mod look;
 mod revoke;
 mod rotate;
 mod stats;
+mod usage;
 
 pub use crate::db::keys::{KeyFilter, KeySort};
 pub use create::{Created, NewKey, Once, create_key, read_new_key};
@@ -13,7 +14,8 @@ pub use look::{
 };
 pub use revoke::{BulkOutcome, RevokeInput, revoke_key, revoke_keys, revoke_with_audit};
 pub use rotate::{Rotated, finish_rotation, rotate_key};
-pub use stats::{Point, Stats, Traffic, key_stats, key_traffic, refused_since_revoked, sparklines};
+pub use stats::{Point, Stats, Traffic, key_stats, key_traffic, refused_since_revoked};
+pub use usage::{Event, KeyUsage, Pulse, RotationTraffic, key_usage, pulses, rotation_traffic};
 
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! What a key was used for: sums, reasons of refusals, and the course of time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::load_key;
 use crate::actions::{AppError, OrgScope};
@@ -29,11 +29,40 @@ pub struct Point {
 }
 
 impl Point {
-    const fn empty(at: Timestamp) -> Self {
+    /// A time in which nothing happened.
+    #[must_use]
+    pub const fn empty(at: Timestamp) -> Self {
         Self { at, served: 0, refused: 0, failed: 0 }
     }
 
-    fn add(&mut self, outcome: &str, count: i64) {
+    /// All requests, let in or not.
+    #[must_use]
+    pub const fn requests(&self) -> i64 {
+        self.served.saturating_add(self.refused)
+    }
+
+    /// The part of all requests that were refused, or that the upstream reported as failed: from 0 to 1.
+    #[must_use]
+    pub fn error_rate(&self) -> f64 {
+        match self.requests() {
+            0 => 0.0,
+            all => (self.refused.saturating_add(self.failed) as f64 / all as f64).min(1.0),
+        }
+    }
+
+    /// All of them together, at the first one's time.
+    #[must_use]
+    pub fn sum(points: &[Self]) -> Self {
+        let first = Self::empty(points.first().map_or(Timestamp::from_micros(0), |point| point.at));
+        points.iter().fold(first, |sum, point| Self {
+            at: sum.at,
+            served: sum.served.saturating_add(point.served),
+            refused: sum.refused.saturating_add(point.refused),
+            failed: sum.failed.saturating_add(point.failed),
+        })
+    }
+
+    pub(super) fn add(&mut self, outcome: &str, count: i64) {
         let place = match Kind::of(outcome) {
             Kind::Served => &mut self.served,
             Kind::Refused => &mut self.refused,
@@ -101,7 +130,12 @@ fn counts(scope: &mut OrgScope<'_>, id: &KeyId, since: Span) -> Result<(Vec<Coun
 }
 
 /// Points without gaps from `since` ago until now.
-fn series<'c>(counts: impl Iterator<Item = &'c Counted>, step: Step, since: Span, now: Timestamp) -> Vec<Point> {
+pub(super) fn series<'c>(
+    counts: impl Iterator<Item = &'c Counted>,
+    step: Step,
+    since: Span,
+    now: Timestamp,
+) -> Vec<Point> {
     let first = now.minus(since).floor(step.span());
     let mut points = Vec::new();
     let mut at = first;
@@ -137,12 +171,10 @@ pub fn key_stats(scope: &mut OrgScope<'_>, id: &KeyId, since: Span) -> Result<St
             *refused.entry(counted.outcome.clone()).or_insert(0) += counted.count;
         }
     }
-    let all = total.served.saturating_add(total.refused);
-    let errors = total.refused.saturating_add(total.failed);
     Ok(Stats {
         served: total.served,
         refused,
-        error_rate: if all == 0 { 0.0 } else { (errors as f64 / all as f64).min(1.0) },
+        error_rate: total.error_rate(),
         last_used_at: key.last_use.map(|used| used.at),
         step,
         series: series(counts.iter(), step, since, scope.now),
@@ -164,21 +196,6 @@ pub fn key_traffic(scope: &mut OrgScope<'_>, id: &KeyId, since: Span) -> Result<
         previous: series(of(previous), step, since, scope.now),
         previous_used_at: of(previous).filter(|counted| counted.outcome == valid).map(|counted| counted.at).max(),
     })
-}
-
-/// The last 24 hours of several keys that the caller may see, by the hour: for a page of sparklines.
-///
-/// # Errors
-/// The database's own failure.
-pub fn sparklines(scope: &mut OrgScope<'_>, keys: &[KeyId]) -> Result<HashMap<KeyId, Vec<Point>>, AppError> {
-    let day = Span::hours(23);
-    let mut by_key: HashMap<KeyId, Vec<Counted>> = keys.iter().map(|key| (key.clone(), Vec::new())).collect();
-    for hour in db::usage::list_hours_of(scope.conn, &scope.org.id, keys, scope.now.minus(day))? {
-        let counted = Counted { at: hour.at, secret: 0, outcome: hour.outcome, count: hour.count };
-        by_key.entry(hour.key).or_default().push(counted);
-    }
-    let now = scope.now;
-    Ok(by_key.into_iter().map(|(key, counts)| (key, series(counts.iter(), Step::Hour, day, now))).collect())
 }
 
 /// How often a key was refused since it was revoked; nothing for one that was not.

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::keys::Status;
+use super::usage::UsagePanel;
 use super::{Choice, Chrome, Errors, Flash, Time, views};
 use crate::web::assets::filters;
 
@@ -40,6 +41,10 @@ pub struct KeyPage {
     pub expires: Option<Time>,
     /// When and from where it was last used.
     pub last_used: Option<LastUsed>,
+    /// What it was used for; nothing when that cannot be read.
+    pub usage: Option<UsagePanel>,
+    /// “Refused 12 times since it was revoked, last 4 min ago.” Empty for a key that was not.
+    pub refused: String,
     /// Its note, or empty.
     pub note: String,
     /// “Yes, at /hooks/*”; empty for a key that may not.
@@ -83,12 +88,18 @@ pub struct EditForm {
 /// A running rotation.
 #[derive(Debug, Clone, Default)]
 pub struct Rotation {
+    /// This panel alone, for refreshing it.
+    pub url: String,
     /// The new secret's last four.
     pub new_last4: String,
+    /// “412 requests since 14:05 UTC”; empty when that cannot be read.
+    pub new_use: String,
     /// When the new one was first used.
     pub new_first_used: Option<Time>,
     /// The old secret's last four.
     pub old_last4: String,
+    /// “37 requests in the last hour”; empty when that cannot be read.
+    pub old_use: String,
     /// When the old one was last used.
     pub old_last_used: Option<Time>,
     /// When it stops.
@@ -97,8 +108,26 @@ pub struct Rotation {
     pub old_left: String,
     /// The old one had no traffic for an hour and the new one has: safe to stop.
     pub is_safe: bool,
+    /// Neither has had traffic for an hour, and the new one never: a word of warning.
+    pub is_quiet: bool,
     /// Where “Stop the old secret now” posts, where allowed.
     pub finish_url: Option<String>,
+}
+
+/// `GET …/{id}/rotation`: a running rotation alone.
+#[derive(Debug, Clone, Default, Template)]
+#[template(path = "keys/rotation.html", blocks = ["panel"])]
+pub struct RotationPage {
+    /// What surrounds it.
+    pub chrome: Chrome,
+    /// The list.
+    pub list_url: String,
+    /// The key's page.
+    pub key_url: String,
+    /// The key's name.
+    pub name: String,
+    /// Nothing once only one secret works.
+    pub rotation: Option<Rotation>,
 }
 
 /// `GET …/{id}/rotate`, and the answer to a refused `POST`.
@@ -262,4 +291,4 @@ pub struct ReportLine {
     pub text: String,
 }
 
-views!(KeyPage, RotatePage, FinishRotationPage, RevokePage, RevokeManyPage, RevokedManyPage);
+views!(KeyPage, RotationPage, RotatePage, FinishRotationPage, RevokePage, RevokeManyPage, RevokedManyPage);

@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::usage::RowUsage;
 use super::{Choice, Chrome, Errors, Link, Meter, Pager, Time, views};
 use crate::web::assets::filters;
 
@@ -33,6 +34,8 @@ pub struct KeysPage {
     pub hidden: Option<Link>,
     /// Whether rows can be chosen for revoking together.
     pub may_select: bool,
+    /// What cannot be shown now: “Usage numbers are unavailable right now.”
+    pub unavailable: Option<&'static str>,
     /// The way through.
     pub pager: Pager,
     /// A call to copy, for the empty state.
@@ -107,8 +110,12 @@ pub struct KeyRow {
     pub status: Status,
     /// What to know about it: “Expires in 5 days”, “Unused for 30 days”. Empty when nothing.
     pub hint: String,
+    /// The last 24 hours; nothing when they cannot be read.
+    pub usage: Option<RowUsage>,
     /// “Old secret …HCgG works for 21 h 10 min”. Empty when no rotation runs.
     pub rotation: String,
+    /// “New …9fQa 412, old …HCgG 37 requests in 24 h”. Empty when no rotation runs.
+    pub rotation_use: String,
     /// The rotate page, where allowed.
     pub rotate_url: Option<String>,
     /// The revoke page, where allowed.
@@ -117,7 +124,7 @@ pub struct KeyRow {
     pub may_select: bool,
 }
 
-/// A key's state: `kind` is `active`, `rotating`, `expired`, `revoked` or `paused`; `word` is what is read.
+/// A key's state: `kind` is `active`, `unused`, `rotating`, `expired`, `revoked` or `paused`; `word` is what is read.
 #[derive(Debug, Clone, Default)]
 pub struct Status {
     /// For the stylesheet.

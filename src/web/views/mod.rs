@@ -18,6 +18,7 @@
 
 pub mod account;
 pub mod audit;
+pub mod chart;
 pub mod errors;
 pub mod key;
 pub mod keys;
@@ -25,6 +26,7 @@ pub mod members;
 pub mod orgs;
 pub mod people;
 pub mod plan;
+pub mod usage;
 
 /// What a handler sends: the whole page, or the fragment that htmx asked for.
 pub trait View {

@@ -2,7 +2,7 @@
 
 use keyrack::web::views::key::{
     EditForm, FinishRotationPage, KeyLine, KeyPage, LastUsed, ReportLine, RevokeManyPage, RevokePage, RevokedManyPage,
-    RotatePage, Rotation,
+    RotatePage, Rotation, RotationPage,
 };
 use keyrack::web::views::keys::{
     AlreadyCreatedPage, Filters, KeyRow, KeysPage, NewKeyPage, PlanGate, RevealPage, SortLink, SortLinks, Status,
@@ -12,6 +12,8 @@ use keyrack::web::views::{Choice, Chrome, Errors, Flash, Link, Meter, Nav, OrgLi
 
 #[path = "samples_settings.rs"]
 mod settings;
+#[path = "samples_usage.rs"]
+mod usage;
 
 pub(super) const SECRET: &str = "kr_BRTRKFsL_51FwqftsmMDHHbJAMEXXHCgG";
 pub(super) const BASE: &str = "/orgs/acme/settings/api-keys";
@@ -27,6 +29,7 @@ pub(super) fn all() -> Vec<Sample> {
     let mut all = lists();
     all.extend(creating());
     all.extend(one_key());
+    all.extend(cockpit());
     all.extend(rotating_one());
     all.extend(revoking());
     all.extend(settings::all());
@@ -86,6 +89,7 @@ fn row(id: &str, name: &str, kind: &'static str, word: &str) -> KeyRow {
         by: "by you".into(),
         last_used: Some(time("5 min ago")),
         status: Status { kind, word: word.into() },
+        usage: Some(usage::row(&[0, 4, 30, 12, 60, 44], "1,204", "")),
         rotate_url: (kind == "active").then(|| format!("{BASE}/{id}/rotate")),
         revoke_url: (kind != "revoked").then(|| format!("{BASE}/{id}/revoke")),
         may_select: kind != "revoked",
@@ -98,15 +102,17 @@ fn rows() -> Vec<KeyRow> {
         row("BRTRKFsL", "CI/CD pipeline", "active", "Active"),
         KeyRow {
             rotation: "Old secret …HCgG works for 21 h 10 min".into(),
+            rotation_use: "New …9fQa 412, old …HCgG 37 requests in 24 h".into(),
+            usage: Some(usage::row(&[9, 9, 8, 2, 1, 0], "449", "4 % errors")),
             by: "by Ben".into(),
             last_used: Some(time("2 h ago")),
             ..row("9fQaXm2P", "Deploy script", "rotating", "Rotating")
         },
         KeyRow {
-            hint: "Unused for 30 days".into(),
             last_used: None,
+            usage: Some(usage::row(&[], "0", "")),
             environment: "test".into(),
-            ..row("Zp81mmQa", "Nightly import of the partner catalogue, second attempt", "active", "Active")
+            ..row("Zp81mmQa", "Nightly import of the partner catalogue, second attempt", "unused", "Unused 30+ days")
         },
         KeyRow {
             hint: "Expires in 5 days".into(),
@@ -333,6 +339,7 @@ fn key() -> KeyPage {
         acts_as: "Ada Admin (admin)".into(),
         last_used: Some(LastUsed { at: time("5 min ago"), address: "203.0.113.7".into(), client: "curl/8.9.1".into() }),
         note: "GitHub Actions secret".into(),
+        usage: Some(usage::panel()),
         edit: Some(EditForm {
             name: "CI/CD pipeline".into(),
             note: "GitHub Actions secret".into(),
@@ -351,23 +358,6 @@ pub(super) fn hostile() -> KeyPage {
 }
 
 fn one_key() -> Vec<Sample> {
-    let rotation = Rotation {
-        new_last4: "9fQa".into(),
-        new_first_used: Some(time("2 h ago")),
-        old_last4: "HCgG".into(),
-        old_last_used: Some(time("2 min ago")),
-        old_until: time("22 Nov 2026, 14:05 UTC"),
-        old_left: "21 h 10 min".into(),
-        is_safe: false,
-        finish_url: Some(format!("{BASE}/BRTRKFsL/rotate/finish")),
-    };
-    let safe = Rotation { is_safe: true, old_last_used: None, ..rotation.clone() };
-    let rotating = |rotation| KeyPage {
-        status: Status { kind: "rotating", word: "Rotating".into() },
-        rotation: Some(rotation),
-        rotate_url: None,
-        ..key()
-    };
     let ended = |kind, word: &str, banner| KeyPage {
         status: Status { kind, word: word.into() },
         banner: Some(banner),
@@ -378,8 +368,7 @@ fn one_key() -> Vec<Sample> {
     };
     vec![
         ("key-show", Box::new(key())),
-        ("key-show-rotating", Box::new(rotating(rotation))),
-        ("key-show-safe", Box::new(rotating(safe))),
+        ("key-show-no-statistics", Box::new(KeyPage { usage: None, ..key() })),
         (
             "key-show-revoked",
             Box::new(ended("revoked", "Revoked", Flash::error("Revoked 3 Nov 2026 by Ada. Requests with it get 401."))),
@@ -392,6 +381,7 @@ fn one_key() -> Vec<Sample> {
             "key-show-unused",
             Box::new(KeyPage {
                 last_used: None,
+                usage: Some(usage::nothing()),
                 expires: Some(time("26 Nov 2026")),
                 note: String::new(),
                 hints: vec![
@@ -412,6 +402,44 @@ fn one_key() -> Vec<Sample> {
                 ..key()
             }),
         ),
+    ]
+}
+
+fn cockpit() -> Vec<Sample> {
+    let rotation = Rotation {
+        url: format!("{BASE}/BRTRKFsL/rotation"),
+        new_last4: "9fQa".into(),
+        new_use: "412 requests since 14:05 UTC".into(),
+        new_first_used: Some(time("2 h ago")),
+        old_last4: "HCgG".into(),
+        old_use: "37 requests in the last hour".into(),
+        old_last_used: Some(time("2 min ago")),
+        old_until: time("22 Nov 2026, 14:05 UTC"),
+        old_left: "21 h 10 min".into(),
+        is_safe: false,
+        is_quiet: false,
+        finish_url: Some(format!("{BASE}/BRTRKFsL/rotate/finish")),
+    };
+    let quiet = Rotation { is_quiet: true, new_first_used: None, ..rotation.clone() };
+    let alone = |rotation| RotationPage {
+        chrome: chrome(Nav::ApiKeys),
+        list_url: BASE.into(),
+        key_url: format!("{BASE}/BRTRKFsL"),
+        name: "CI/CD pipeline".into(),
+        rotation,
+    };
+    let safe = Rotation { is_safe: true, old_last_used: None, ..rotation.clone() };
+    let rotating = |rotation| KeyPage {
+        status: Status { kind: "rotating", word: "Rotating".into() },
+        rotation: Some(rotation),
+        rotate_url: None,
+        ..key()
+    };
+    vec![
+        ("key-show-rotating", Box::new(rotating(rotation))),
+        ("key-show-safe", Box::new(rotating(safe))),
+        ("key-rotation", Box::new(alone(Some(quiet)))),
+        ("key-rotation-over", Box::new(alone(None))),
     ]
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::story::{Ago, DAY, Fate, HOUR, KEYS, Key};
+use super::traffic;
 use crate::actions::keys::{Created, NewKey, RevokeInput, create_key, revoke_key, rotate_key};
 use crate::actions::password::Password;
 use crate::actions::people::{self, NewPersonForm};
@@ -77,7 +78,12 @@ pub(super) fn make(db: &Db, settings: &Settings) -> Result<Told, AppError> {
     let mut stage = Stage { rules: &rules, clock, offset, people: BTreeMap::new(), passwords, keys: BTreeMap::new() };
     let mut events = events();
     events.sort_by_key(|(ago, _)| std::cmp::Reverse(*ago));
-    db.run(|conn| events.iter().try_for_each(|(ago, event)| stage.play(conn, *ago, event)))?;
+    db.run(|conn| {
+        events.iter().try_for_each(|(ago, event)| stage.play(conn, *ago, event))?;
+        stage.offset.store(0, Ordering::SeqCst);
+        let keys = stage.keys.iter().map(|(name, (id, _))| (*name, id.clone())).collect();
+        db::write(conn, |conn| traffic::make(conn, &keys, stage.clock.now()))
+    })?;
     let people = PEOPLE.iter().zip(&stage.passwords).map(|((name, _, what), (_, password))| Person {
         email: email(name),
         password: password.clone(),

@@ -5,6 +5,7 @@
 
 mod history;
 mod story;
+mod traffic;
 
 use std::net::{SocketAddr, TcpListener};
 

@@ -1,18 +1,20 @@
 //! The list of API keys: filters in the address, sorted, in pages.
 
+use std::collections::HashMap;
+
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
 use super::super::{SignedIn, draw, see_other, time};
-use super::{hints_of, list_url, status_of};
-use crate::actions::keys::{self as deeds, KeyFilter, KeyPage, KeySort, KeyView, Meter, Page};
+use super::{hints_of, is_idle, list_url, status_of, usage};
+use crate::actions::keys::{self as deeds, KeyFilter, KeyPage, KeySort, KeyView, Meter, Page, Pulse};
 use crate::actions::{AppError, OrgScope};
-use crate::domain::ids::{ProfileId, UserId};
+use crate::domain::ids::{KeyId, ProfileId, UserId};
 use crate::domain::key::KeyStatus;
 use crate::domain::org::{Member, Plan, Profile, Role};
 use crate::domain::policy::{self, Actor};
 use crate::domain::time::Timestamp;
-use crate::web::views::keys::{Filters, KeyRow, KeysPage, PlanGate, SortLink, SortLinks};
+use crate::web::views::keys::{Filters, KeyRow, KeysPage, PlanGate, SortLink, SortLinks, Status};
 use crate::web::views::{self, Choice, Link, Nav, Pager};
 use crate::web::{Query, State};
 
@@ -38,6 +40,8 @@ pub struct ListQuery {
 /// What the page is drawn from.
 struct Found {
     list: KeyPage,
+    /// What each was used for; nothing when that cannot be read.
+    pulses: Option<HashMap<KeyId, Pulse>>,
     meter: Meter,
     actor: Actor,
     profiles: Vec<Profile>,
@@ -92,6 +96,7 @@ pub async fn show(
             url: address(&slug, &query, &[("all", "1"), ("page", "")]),
             text: hidden_words(found.list.hidden),
         }),
+        unavailable: found.pulses.is_none().then_some(usage::UNAVAILABLE),
         pager: pager(&slug, &query, &found),
         sample: format!(
             "curl \"{}/v1/whoami\" \\\n  -H \"Authorization: Bearer ${}_API_KEY\"",
@@ -131,6 +136,7 @@ fn find(scope: &mut OrgScope<'_>, query: &ListQuery) -> Result<Found, AppError> 
     let number = query.page.parse().unwrap_or(1).clamp(1, 100_000);
     let list = deeds::list_keys(scope, filter, sort, Page { number, size: PAGE_SIZE })?;
     Ok(Found {
+        pulses: usage::if_readable(deeds::pulses(scope, &list.keys)),
         list,
         meter: deeds::meter(scope)?,
         actor: scope.actor.clone(),
@@ -145,6 +151,10 @@ fn row(slug: &str, view: &KeyView, found: &Found, sees_all: bool) -> KeyRow {
     let (key, now) = (&view.key, found.now);
     let url = super::key_url(slug, view);
     let old = key.secret_in_grace(now).filter(|_| view.status == KeyStatus::Rotating);
+    let pulse = found.pulses.as_ref().and_then(|pulses| pulses.get(&key.id));
+    let idle = is_idle(view, now);
+    // The status says it already.
+    let hints = hints_of(view, now).into_iter().filter(|hint| !(idle && hint.contains("sed ")));
     KeyRow {
         id: key.id.to_string(),
         name: key.name.clone(),
@@ -159,8 +169,16 @@ fn row(slug: &str, view: &KeyView, found: &Found, sees_all: bool) -> KeyRow {
             (false, false) => String::new(),
         },
         last_used: key.last_use.as_ref().map(|used| time(used.at, now)),
-        status: status_of(view),
-        hint: hints_of(view, now).into_iter().next().unwrap_or_default(),
+        status: match idle {
+            true => Status { kind: "unused", word: "Unused 30+ days".to_owned() },
+            false => status_of(view),
+        },
+        hint: { hints }.next().unwrap_or_default(),
+        usage: pulse.map(usage::row_usage),
+        rotation_use: match (pulse, old) {
+            (Some(pulse), Some(_)) => usage::row_rotation(view, pulse),
+            _ => String::new(),
+        },
         rotation: old
             .and_then(|old| old.valid_until.map(|until| (old, until)))
             .map(|(old, until)| format!("Old secret …{} works for {}", old.last4, until.since(now).human()))

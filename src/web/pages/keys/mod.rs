@@ -6,6 +6,7 @@ pub mod list;
 pub mod revoke;
 pub mod rotate;
 pub mod show;
+mod usage;
 
 use actix_web::{HttpResponse, web};
 
@@ -25,6 +26,12 @@ pub(super) fn list_url(slug: &str) -> String {
 /// The address of a key's page.
 fn key_url(slug: &str, view: &KeyView) -> String {
     format!("/orgs/{slug}/settings/api-keys/{}", view.key.id)
+}
+
+/// Whether nothing has used a key for long that could be used.
+fn is_idle(view: &KeyView, now: Timestamp) -> bool {
+    let since = view.key.last_use.as_ref().map_or(view.key.created_at, |used| used.at);
+    view.status == KeyStatus::Active && now.since(since) >= Span::days(30)
 }
 
 fn status_of(view: &KeyView) -> Status {

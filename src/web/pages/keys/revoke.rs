@@ -4,11 +4,11 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
 use super::super::{SignedIn, draw, go, mendable};
-use super::{key_url, list_url, use_of};
+use super::{key_url, list_url, usage, use_of};
 use crate::actions::AppError;
-use crate::actions::keys::{self as deeds, KeyView, RevokeInput};
+use crate::actions::keys::{self as deeds, KeyView, Point, RevokeInput};
 use crate::domain::ids::KeyId;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 use crate::web::views::key::RevokePage;
 use crate::web::views::{Errors, Flash, Nav};
 use crate::web::{Form, State};
@@ -67,10 +67,12 @@ fn already(view: &KeyView) -> Option<String> {
     Some(format!("This key was already revoked{by}, {}.", revoked.at.human()))
 }
 
-fn evidence(view: &KeyView, now: Timestamp) -> String {
-    match view.key.last_use {
-        None => "Never used. Nothing should break.".to_owned(),
-        Some(_) => format!("{}.", use_of(view, now)),
+/// “Used 4 min ago from 203.0.113.0/24 · 1,204 requests in 24 h”.
+fn evidence(view: &KeyView, day: Option<i64>, now: Timestamp) -> String {
+    match (&view.key.last_use, day.filter(|count| *count > 0)) {
+        (None, None) => "Never used. Nothing should break.".to_owned(),
+        (_, Some(count)) => format!("{} · {} in 24 h", use_of(view, now), usage::requests(count)),
+        (Some(_), None) => format!("{}.", use_of(view, now)),
     }
 }
 
@@ -82,15 +84,19 @@ async fn draw_form(
     form: RevokeForm,
     (status, errors): (u16, Errors),
 ) -> Result<HttpResponse, AppError> {
-    let look = me.look(state, slug, move |scope| Ok((deeds::get_key(scope, &id)?, scope.now)));
-    let ((view, now), account) = look.await?;
+    let look = me.look(state, slug, move |scope| {
+        let view = deeds::get_key(scope, &id)?;
+        let day = usage::if_readable(deeds::key_stats(scope, &id, Span::hours(24)));
+        Ok((view, day.map(|stats| Point::sum(&stats.series).requests()), scope.now))
+    });
+    let ((view, day, now), account) = look.await?;
     let url = key_url(slug, &view);
     let page = RevokePage {
         chrome: me.chrome(state, &account, Some(slug), Nav::ApiKeys)?,
         list_url: list_url(slug),
         url: format!("{url}/revoke"),
         name: view.key.name.clone(),
-        evidence: evidence(&view, now),
+        evidence: evidence(&view, day, now),
         belongs_to: if view.is_own { String::new() } else { format!("This key belongs to {}.", view.owner_name) },
         ask_name: view.key.is_in_use(now),
         confirm_name: form.confirm_name,

@@ -5,11 +5,12 @@ use serde::Deserialize;
 
 use super::super::{SignedIn, draw, go, mendable, time};
 use super::create::once_by;
-use super::{key_url, list_url, reveal, use_of};
-use crate::actions::keys::{self as deeds};
+use super::{key_url, list_url, reveal, usage, use_of};
+use crate::actions::keys::{self as deeds, Point};
 use crate::actions::{AppError, random};
 use crate::domain::ids::KeyId;
 use crate::domain::key::{Grace, KeyStatus};
+use crate::domain::time::Span;
 use crate::web::views::key::{FinishRotationPage, RotatePage};
 use crate::web::views::keys::AlreadyCreatedPage;
 use crate::web::views::{Choice, Errors, Flash, Nav};
@@ -95,8 +96,12 @@ async fn draw_form(
     form: RotateForm,
     (status, errors): (u16, Errors),
 ) -> Result<HttpResponse, AppError> {
-    let look = me.look(state, slug, move |scope| Ok((deeds::get_key(scope, &id)?, scope.now)));
-    let ((view, now), account) = look.await?;
+    let look = me.look(state, slug, move |scope| {
+        let view = deeds::get_key(scope, &id)?;
+        let hour = usage::if_readable(deeds::key_stats(scope, &id, Span::hours(1)));
+        Ok((view, hour.map(|stats| Point::sum(&stats.series).requests()), scope.now))
+    });
+    let ((view, in_hour, now), account) = look.await?;
     let is_rotating = view.key.secret_in_grace(now).is_some();
     let refused = match view.status {
         KeyStatus::Revoked => Some("This key was revoked. Create a new one instead.".to_owned()),
@@ -131,7 +136,8 @@ async fn draw_form(
         name: view.key.name.clone(),
         last4: view.key.current.last4.clone(),
         graces: graces.collect(),
-        evidence: format!("{}.", use_of(&view, now)),
+        evidence: usage::in_use_now(&view, in_hour.unwrap_or_default(), now)
+            .unwrap_or_else(|| format!("{}.", use_of(&view, now))),
         is_rotating,
         refused,
         errors,
@@ -183,14 +189,20 @@ async fn draw_finish(
     id: KeyId,
     (status, errors): (u16, Errors),
 ) -> Result<HttpResponse, AppError> {
-    let look = me.look(state, slug, move |scope| Ok((deeds::get_key(scope, &id)?, scope.now)));
-    let ((view, now), account) = look.await?;
+    let look = me.look(state, slug, move |scope| {
+        let view = deeds::get_key(scope, &id)?;
+        Ok((view, usage::if_readable(deeds::rotation_traffic(scope, &id)).flatten(), scope.now))
+    });
+    let ((view, traffic, now), account) = look.await?;
     let old = view.key.secret_in_grace(now);
-    let evidence = match old.map(|old| old.last_used_at) {
+    let mut evidence = match old.map(|old| old.last_used_at) {
         Some(Some(at)) => format!("The old secret was last used {}.", time(at, now).text.to_lowercase()),
         Some(None) => "The old secret has not been used since use is counted.".to_owned(),
         None => String::new(),
     };
+    if let Some(traffic) = traffic {
+        evidence += &format!(" {} with it in the last hour.", usage::requests(traffic.previous_in_hour));
+    }
     let url = key_url(slug, &view);
     let page = FinishRotationPage {
         chrome: me.chrome(state, &account, Some(slug), Nav::ApiKeys)?,

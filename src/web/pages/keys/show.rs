@@ -4,22 +4,26 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
 use super::super::{SignedIn, deadline, draw, go, mendable, time};
+use super::usage::{self, Range, RangeQuery};
 use super::{hints_of, key_url, list_url, network_of, status_of};
-use crate::actions::AppError;
-use crate::actions::keys::{self as deeds, KeyView};
+use crate::actions::keys::{self as deeds, KeyUsage, KeyView, RotationTraffic};
+use crate::actions::{AppError, OrgScope};
 use crate::domain::ids::KeyId;
 use crate::domain::key::KeyStatus;
 use crate::domain::org::Role;
 use crate::domain::policy;
-use crate::domain::time::{Span, Timestamp};
-use crate::web::views::key::{EditForm, KeyPage, LastUsed, Rotation};
+use crate::domain::time::Timestamp;
+use crate::web::views::key::{EditForm, KeyPage, LastUsed, RotationPage};
 use crate::web::views::{Errors, Flash, Nav};
-use crate::web::{Form, State};
+use crate::web::{Form, Query, State};
 
 struct Found {
     view: KeyView,
     owner_role: Option<Role>,
     sees_all: bool,
+    /// Nothing when it cannot be read.
+    usage: Option<KeyUsage>,
+    rotation: Option<RotationTraffic>,
     now: Timestamp,
 }
 
@@ -31,9 +35,37 @@ pub async fn show(
     state: web::Data<State>,
     me: SignedIn,
     path: web::Path<(String, String)>,
+    query: Query<RangeQuery>,
 ) -> Result<HttpResponse, AppError> {
     let (slug, id) = path.into_inner();
-    draw_key(&state, &me, &slug, KeyId(id), None).await
+    draw_key(&state, &me, &slug, (KeyId(id), query.0.range()), None).await
+}
+
+/// `GET …/{id}/rotation`: the panel of a running rotation alone, which refreshes itself.
+///
+/// # Errors
+/// `NotFound`, or `Denied` for a colleague's key.
+pub async fn rotation(
+    state: web::Data<State>,
+    me: SignedIn,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, AppError> {
+    let (slug, id) = path.into_inner();
+    let look = me.look(&state, &slug, move |scope| {
+        let id = KeyId(id);
+        let view = deeds::get_key(scope, &id)?;
+        let traffic = usage::if_readable(deeds::rotation_traffic(scope, &id)).flatten();
+        Ok((view, traffic, scope.now))
+    });
+    let ((view, traffic, now), account) = look.await?;
+    let page = RotationPage {
+        chrome: me.chrome(&state, &account, Some(&slug), Nav::ApiKeys)?,
+        list_url: list_url(&slug),
+        key_url: key_url(&slug, &view),
+        name: view.key.name.clone(),
+        rotation: usage::rotation(&slug, &view, traffic, now),
+    };
+    draw(me.htmx, 200, &page)
 }
 
 /// Name and note as typed.
@@ -68,7 +100,7 @@ pub async fn edit(
         }
         Err(error) => {
             let (status, errors) = mendable(error)?;
-            draw_key(&state, &me, &slug, id, Some((status, form.0, errors))).await
+            draw_key(&state, &me, &slug, (id, Range::default()), Some((status, form.0, errors))).await
         }
     }
 }
@@ -77,15 +109,10 @@ async fn draw_key(
     state: &State,
     me: &SignedIn,
     slug: &str,
-    id: KeyId,
+    (id, range): (KeyId, Range),
     refused: Option<(u16, EditFields, Errors)>,
 ) -> Result<HttpResponse, AppError> {
-    let look = me.look(state, slug, move |scope| {
-        let view = deeds::get_key(scope, &id)?;
-        let owner_role = deeds::role_of(scope, &view.key)?;
-        Ok(Found { view, owner_role, sees_all: policy::sees_all_keys(&scope.actor), now: scope.now })
-    });
-    let (found, account) = look.await?;
+    let (found, account) = me.look(state, slug, move |scope| find(scope, &id, range)).await?;
     let (view, now) = (&found.view, found.now);
     let (key, url) = (&view.key, key_url(slug, view));
     let by = match (view.is_own, found.sees_all) {
@@ -123,7 +150,9 @@ async fn draw_key(
             note: typed.as_ref().and_then(|typed| typed.note.clone()).unwrap_or_else(|| key.note.clone()),
             errors,
         }),
-        rotation: rotation(view, &url, now),
+        usage: found.usage.as_ref().map(|usage| usage::panel(state, slug, view, (usage, range), now)),
+        refused: usage::refused(view, found.usage.as_ref(), now),
+        rotation: usage::rotation(slug, view, found.rotation, now),
         banner: banner(view, now),
         hints: hints_of(view, now),
         rotate_url: view.may_rotate.then(|| format!("{url}/rotate")),
@@ -131,6 +160,18 @@ async fn draw_key(
         url,
     };
     draw(me.htmx, status, &page)
+}
+
+fn find(scope: &mut OrgScope<'_>, id: &KeyId, range: Range) -> Result<Found, AppError> {
+    let view = deeds::get_key(scope, id)?;
+    Ok(Found {
+        owner_role: deeds::role_of(scope, &view.key)?,
+        sees_all: policy::sees_all_keys(&scope.actor),
+        usage: usage::if_readable(deeds::key_usage(scope, id, range.span())),
+        rotation: usage::if_readable(deeds::rotation_traffic(scope, id)).flatten(),
+        now: scope.now,
+        view,
+    })
 }
 
 fn acts_as(found: &Found) -> String {
@@ -147,23 +188,6 @@ fn in_urls(allowed: bool, endpoints: &[String]) -> String {
         (true, true) => "Yes, but no endpoint takes keys from URLs now".to_owned(),
         (true, false) => format!("Yes, at {}", endpoints.join(", ")),
     }
-}
-
-fn rotation(view: &KeyView, url: &str, now: Timestamp) -> Option<Rotation> {
-    let old = view.key.secret_in_grace(now).filter(|_| view.status == KeyStatus::Rotating)?;
-    let until = old.valid_until?;
-    let current = &view.key.current;
-    let quiet_since = old.last_used_at.unwrap_or(current.created_at).max(current.created_at);
-    Some(Rotation {
-        new_last4: current.last4.clone(),
-        new_first_used: current.first_used_at.map(|at| time(at, now)),
-        old_last4: old.last4.clone(),
-        old_last_used: old.last_used_at.map(|at| time(at, now)),
-        old_until: deadline(until, now),
-        old_left: until.since(now).human(),
-        is_safe: current.first_used_at.is_some() && now.since(quiet_since) >= Span::hours(1),
-        finish_url: view.may_finish.then(|| format!("{url}/rotate/finish")),
-    })
 }
 
 fn banner(view: &KeyView, now: Timestamp) -> Option<Flash> {

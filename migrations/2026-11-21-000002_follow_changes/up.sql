@@ -21,3 +21,6 @@ CREATE TABLE gate_nodes (
     applied BIGINT NOT NULL,
     renewals BIGINT NOT NULL
 );
+
+-- Whether a person has a live key of a name is asked whenever they make one.
+CREATE INDEX api_keys_by_name ON api_keys (owner_id, name);

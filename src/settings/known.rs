@@ -76,7 +76,7 @@ pub const SETTINGS: &[Known] = &[
     plain("events.keep", "7d", "How long checked requests are kept"),
     plain(
         "events.per_second",
-        "1000",
+        "300",
         "Checked requests stored a second and node at most; further ones are counted in the rows stored",
     ),
     plain("sign_up.open", "false", "Whether strangers may sign up with an organization of their own"),

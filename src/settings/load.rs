@@ -257,7 +257,7 @@ fn read_records(r: &mut Reader) -> Records {
     Records {
         usage_kept: r.parsed_or("usage.keep", Span::days(90), kept),
         events_kept: r.parsed_or("events.keep", Span::days(7), kept),
-        events_per_second: r.number("events.per_second", 1000, (1, 100_000)),
+        events_per_second: r.number("events.per_second", 300, (1, 100_000)),
     }
 }
 

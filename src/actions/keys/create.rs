@@ -137,10 +137,16 @@ pub fn create_key(scope: &mut OrgScope<'_>, new: &NewKey, once: Option<&Once>) -
     if db::keys::name_in_use(scope.conn, &scope.org.id, &scope.actor.user, &good.name, None)? {
         return Err(AppError::field("name", name_taken(&good.name)));
     }
-    let active = db::keys::count_active_keys(scope.conn, &scope.org.id, scope.now)?;
-    policy::room_for_another_key(&plan, active)?;
-    let since = policy::creation_window_start(scope.now);
-    policy::creation_budget(&plan, &db::keys::list_creation_times(scope.conn, &scope.org.id, since)?)?;
+    // Not counted where there is no limit: an organization may have very many.
+    if plan.active_keys_max.is_some() {
+        let active = db::keys::count_active_keys(scope.conn, &scope.org.id, scope.now)?;
+        policy::room_for_another_key(&plan, active)?;
+    }
+    if let Some(max) = plan.creations_per_hour {
+        let since = policy::creation_window_start(scope.now);
+        let created = db::keys::list_creation_times(scope.conn, &scope.org.id, since, max)?;
+        policy::creation_budget(&plan, &created)?;
+    }
 
     let (key, plain) = make_key(scope, good, profile.id)?;
     db::keys::insert_key(scope.conn, &key)?;

@@ -209,7 +209,8 @@ pub fn meter(scope: &mut OrgScope<'_>) -> Result<Meter, AppError> {
     let plan = scope.plan();
     let active = db::keys::count_active_keys(scope.conn, &scope.org.id, scope.now)?;
     let since = policy::creation_window_start(scope.now);
-    let created = db::keys::list_creation_times(scope.conn, &scope.org.id, since)?;
+    let created =
+        db::keys::list_creation_times(scope.conn, &scope.org.id, since, plan.creations_per_hour.unwrap_or(0))?;
     let budget = policy::creation_budget(&plan, &created);
     let next_creation_at = match &budget {
         Err(Denied::CreationLimit { next_at, .. }) => Some(*next_at),

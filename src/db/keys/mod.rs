@@ -200,11 +200,13 @@ pub fn count_active_keys(conn: &mut Conn, org: &OrgId, now: Timestamp) -> DbResu
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-/// When keys were created after `since`; rows of revoked keys stay, so none is missing.
-pub fn list_creation_times(conn: &mut Conn, org: &OrgId, since: Timestamp) -> DbResult<Vec<Timestamp>> {
+/// When keys were created after `since`, the newest `limit`; rows of revoked keys stay, so none is missing.
+pub fn list_creation_times(conn: &mut Conn, org: &OrgId, since: Timestamp, limit: u32) -> DbResult<Vec<Timestamp>> {
     let times: Vec<i64> = api_keys::table
         .filter(api_keys::org_id.eq(org.as_str()))
         .filter(api_keys::created_at.gt(since.as_micros()))
+        .order(api_keys::created_at.desc())
+        .limit(i64::from(limit))
         .select(api_keys::created_at)
         .load(conn)?;
     Ok(times.into_iter().map(Timestamp::from_micros).collect())

@@ -14,6 +14,8 @@ const MINUTES_MAX: usize = 500_000;
 const HOURS_MAX: usize = 1_000_000;
 /// Secrets whose last use waits at most; the next use of one that is left out brings it back.
 const USES_MAX: usize = 100_000;
+/// Different counts of half a second that are added to the tables at once at most.
+const DIRECT_MAX: usize = 256;
 /// A secret's last use is written at most this often.
 const USE_EVERY: Duration = Duration::from_secs(60);
 /// How many windows checks may wait for an event of their organization that stands for them.
@@ -158,11 +160,12 @@ impl Pending {
 
     /// Takes out up to so many counts and events, to be written.
     pub(super) fn batch(&mut self, counts_max: usize, events_max: usize) -> Batch {
-        let minutes = take_some(&mut self.minutes, counts_max);
+        // A few are added at once, so that pages show them; very many wait in the database and are added up together.
+        let is_busy = self.minutes.len() > DIRECT_MAX;
+        let minutes = if is_busy { Vec::new() } else { take_some(&mut self.minutes, counts_max) };
         let hours = take_some(&mut self.hours, counts_max - minutes.len());
         let events = self.events.drain(..self.events.len().min(events_max)).collect();
-        // A few more are added in the next round; very many wait in the database.
-        let backlog = if self.minutes.len() > counts_max { self.minutes.drain().collect() } else { Vec::new() };
+        let backlog = if is_busy { self.minutes.drain().collect() } else { Vec::new() };
         Batch { minutes, hours, events, backlog }
     }
 

@@ -29,6 +29,8 @@ const ROOM_MAX: usize = 16_384;
 const BACKLOG_ROWS_MAX: i64 = 200;
 /// So many rounds after the backlog was found empty it is looked at again: another process may have left something.
 const BACKLOG_LOOKS: u32 = 120;
+/// So many rounds are added up together while much is going on: ten seconds.
+const BACKLOG_EVERY: u32 = 20;
 
 pub(super) struct Writer {
     db: Db,
@@ -90,7 +92,7 @@ impl Writer {
                 break;
             }
             if !batch.backlog.is_empty() {
-                self.until_backlog = 0;
+                self.until_backlog = self.until_backlog.min(BACKLOG_EVERY);
             }
             if let Err(error) = self.store(&batch) {
                 self.pending.put_back(batch);

@@ -165,6 +165,59 @@
   addEventListener("hashchange", takeCode);
   takeCode();
 
+  /* -- live logs: the server sends rows, drawn and escaped as those of the page are -- */
+  const ROWS_MAX = 500;
+  const follow = (bar) => {
+    const part = (name) => bar.querySelector("[data-live-" + name + "]");
+    const [state, pause, errors, said] = ["state", "pause", "errors", "said"].map(part);
+    const rows = document.getElementById("rows");
+    let paused = false;
+    let held = [];
+    const tell = (text, kind) => {
+      state.dataset.s = kind;
+      if (state.textContent !== text) { state.textContent = text; }
+    };
+    const put = (html) => {
+      const holder = document.createElement("template");
+      holder.innerHTML = html;
+      const row = holder.content.querySelector("tr");
+      if (!row) { return; }
+      const old = document.getElementById(row.id);
+      if (old) { old.replaceWith(row); } else { rows.prepend(row); }
+      while (rows.childElementCount > ROWS_MAX) { rows.lastElementChild.remove(); }
+      rows.closest("table").hidden = false;
+      document.getElementById("no-rows")?.remove();
+      if (errors.checked && "error" in row.dataset) {
+        said.textContent = row.querySelector(".status").textContent + ", " + row.querySelector("th").textContent.trim();
+      }
+    };
+    const label = () => {
+      const count = held.filter((one) => one.isNew).length;
+      pause.textContent = !paused ? "Pause" : count > 0 ? count + " new, resume" : "Resume";
+    };
+    const take = (event) => {
+      if (!paused) { put(event.data); return; }
+      held.push({ html: event.data, isNew: event.type === "check" });
+      if (held.length > 2 * ROWS_MAX) { held.shift(); }
+      label();
+    };
+    pause.addEventListener("click", () => {
+      paused = !paused;
+      if (!paused) { held.forEach((one) => put(one.html)); held = []; }
+      label();
+    });
+    const source = new EventSource(bar.dataset.live);
+    source.addEventListener("open", () => tell("Connected", "active"));
+    source.addEventListener("error", () => {
+      if (source.readyState === EventSource.CLOSED) { tell("Stopped. Load the page again to go on.", "revoked"); }
+      else { tell("Reconnecting", "rotating"); }
+    });
+    source.addEventListener("check", take);
+    source.addEventListener("outcome", take);
+    addEventListener("pagehide", () => source.close());
+  };
+  for (const bar of all("[data-live]")) { follow(bar); }
+
   const ready = () => { if (document.getElementById("bulk")) { count(); } };
   ready();
 })();

@@ -125,7 +125,7 @@ impl Labels {
 }
 
 /// A page of events, the newest first.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct EventPage {
     /// The events.
     pub events: Vec<Event>,

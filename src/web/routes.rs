@@ -129,6 +129,8 @@ routes! { PAGES, page_routes, "":
     GET "/orgs/{org}/settings/plan" Member => pages::plan::show;
     GET "/orgs/{org}/settings/audit" Admin => pages::audit::show;
     GET "/orgs/{org}/settings/audit/export" Admin => pages::audit::export;
+    GET "/orgs/{org}/logs" Member => pages::logs::show;
+    GET "/orgs/{org}/logs/stream" Member => pages::logs::stream;
     GET "/settings/api-keys" SignedIn => pages::keys::active;
     GET "/orgs/{org}/settings/api-keys" Member => pages::keys::list::show;
     POST "/orgs/{org}/settings/api-keys" Member => pages::keys::create::create;

@@ -154,7 +154,7 @@ impl Streams {
 }
 
 /// How a line is written into the `data:` of a message.
-pub(super) type Draw = fn(&State, &Line, &Labels, Timestamp) -> Result<String, AppError>;
+pub(super) type Draw = fn(&Watch, &Line, &Labels, Timestamp) -> Result<String, AppError>;
 
 /// What a stream shows, and to whom.
 pub(super) struct Watch {
@@ -271,7 +271,7 @@ impl Stream {
         };
         let mut text = String::new();
         for line in &found.lines {
-            match draw(state, line, &labels, now) {
+            match draw(&self.watch, line, &labels, now) {
                 Ok(data) => push_message(&mut text, line, &data),
                 Err(error) => {
                     tracing::error!(error = format!("{error:?}"), "a stream ends: an event cannot be drawn");

@@ -23,6 +23,7 @@ mod harness;
 mod key_life;
 mod key_limits;
 mod keys_page;
+mod logs_page;
 mod matrix;
 mod migrations;
 mod nodes;

@@ -91,6 +91,16 @@ GET  /orgs/{org}/settings/plan                                   in  404 404 200
 GET  /orgs/{org}/settings/audit                                  in  404 404 403 200 200
 GET  /orgs/{org}/settings/audit/export                           in  404 404 403 200 200
 
+GET  /orgs/{org}/logs                                            in  404 404 200 200 200
+GET  /orgs/{org}/logs?key={id=own}                               in  404 404 200 200 200
+GET  /orgs/{org}/logs?key={id=colleague}                         in  404 404 403 200 200
+GET  /orgs/{org}/logs?key={id=foreign}                           in  404 404 404 404 404
+GET  /orgs/{org}/logs?key={id=missing}                           in  404 404 404 404 404
+GET  /orgs/{org}/logs/stream                                     in  404 404 200 200 200
+GET  /orgs/{org}/logs/stream?key={id=own}                        in  404 404 200 200 200
+GET  /orgs/{org}/logs/stream?key={id=colleague}                  in  404 404 403 200 200
+GET  /orgs/{org}/logs/stream?key={id=foreign}                    in  404 404 404 404 404
+
 GET  /orgs/{org}/settings/api-keys                               in  404 404 200 200 200
 POST /orgs/{org}/settings/api-keys                               in  404 404 200 200 200 | name=new
 GET  /orgs/{org}/settings/api-keys/new                           in  404 404 200 200 200

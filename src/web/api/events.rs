@@ -125,7 +125,7 @@ pub struct StreamQuery {
     last_event_id: Option<String>,
 }
 
-fn draw(_: &State, line: &Line, labels: &Labels, _: Timestamp) -> Result<String, AppError> {
+fn draw(_: &Watch, line: &Line, labels: &Labels, _: Timestamp) -> Result<String, AppError> {
     let event = EventObject::new(&line.event, labels);
     serde_json::to_string(&event).map_err(|error| AppError::Internal(anyhow::Error::new(error)))
 }

@@ -11,7 +11,7 @@ use super::super::{Htmx, State, client};
 use crate::actions::account::{Account, load_account};
 use crate::actions::{AppError, OrgScope, Origin, Who, act_in, look_in};
 use crate::domain::org::Role;
-use crate::domain::policy::{self, Actor};
+use crate::domain::policy::{self, Actor, Denied};
 
 /// Somebody with a live session. That they may do anything is for actions to find out.
 pub struct SignedIn {
@@ -135,17 +135,16 @@ impl SignedIn {
             })
             .collect();
         let here = lines.iter().find(|(line, _)| Some(&line.slug) == active.as_ref()).or(lines.first());
-        let may_read_audit = here.is_some_and(|(_, role)| {
-            let actor = Actor { user: account.user.id.clone(), role: *role, by_key: false };
-            policy::may_read_audit(&actor).is_ok()
-        });
+        let actor = here.map(|(_, role)| Actor { user: account.user.id.clone(), role: *role, by_key: false });
+        let may = |rule: fn(&Actor) -> Result<(), Denied>| actor.as_ref().is_some_and(|actor| rule(actor).is_ok());
         let flash = if self.htmx.partial { None } else { self.session.take_notice().map(flash) };
         Ok(Chrome {
             user: Some(UserLine { name: account.user.name.clone(), email: account.user.email.clone() }),
             org: here.map(|(line, _)| line.clone()),
             orgs: lines.iter().map(|(line, _)| line.clone()).collect(),
             nav,
-            may_read_audit,
+            may_read_audit: may(policy::may_read_audit),
+            may_see_logs: may(policy::may_see_logs),
             flash,
             ..bare_chrome(state, self.theme.clone())
         })

@@ -6,6 +6,7 @@ mod audit_words;
 mod frame;
 pub mod join;
 pub mod keys;
+pub mod logs;
 pub mod members;
 mod next;
 pub mod organization;

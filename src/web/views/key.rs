@@ -57,6 +57,8 @@ pub struct KeyPage {
     pub banner: Option<Flash>,
     /// Age, never used, near expiry: one sentence each.
     pub hints: Vec<String>,
+    /// The requests of this key, where they may be seen.
+    pub logs_url: Option<String>,
     /// The rotate page, where allowed.
     pub rotate_url: Option<String>,
     /// The revoke page, where allowed.

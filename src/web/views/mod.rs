@@ -22,6 +22,7 @@ pub mod chart;
 pub mod errors;
 pub mod key;
 pub mod keys;
+pub mod logs;
 pub mod members;
 pub mod orgs;
 pub mod people;
@@ -80,6 +81,8 @@ pub struct Chrome {
     pub nav: Nav,
     /// Whether the audit log stands in the menu.
     pub may_read_audit: bool,
+    /// Whether the logs stand in the menu.
+    pub may_see_logs: bool,
     /// What the last request did.
     pub flash: Option<Flash>,
     /// A lasting warning to operators, as about plain http.
@@ -148,6 +151,8 @@ pub enum Nav {
     None,
     /// API keys.
     ApiKeys,
+    /// Logs.
+    Logs,
     /// Members.
     Members,
     /// Profiles.
@@ -175,6 +180,7 @@ impl Nav {
         match self {
             Self::None => "",
             Self::ApiKeys => "api-keys",
+            Self::Logs => "logs",
             Self::Members => "members",
             Self::Profiles => "profiles",
             Self::Plan => "plan",

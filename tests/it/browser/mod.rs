@@ -6,6 +6,7 @@ mod control;
 mod driver;
 mod keyboard;
 mod keys;
+mod logs;
 mod no_script;
 mod screenshots;
 mod site;

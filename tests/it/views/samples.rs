@@ -51,6 +51,7 @@ pub(super) fn chrome(nav: Nav) -> Chrome {
         ],
         nav,
         may_read_audit: true,
+        may_see_logs: true,
         flash: None,
         warning: None,
     }

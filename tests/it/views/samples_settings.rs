@@ -3,6 +3,7 @@
 use keyrack::web::views::account::{AppearancePage, SecurityEvent, SecurityPage, SessionRow, SessionsPage};
 use keyrack::web::views::audit::{AuditPage, AuditRow, Change};
 use keyrack::web::views::errors::ErrorPage;
+use keyrack::web::views::logs::{LogRow, LogsPage};
 use keyrack::web::views::members::{InvitationRow, InvitePage, InvitedPage, MemberRow, MembersPage, RemoveMemberPage};
 use keyrack::web::views::orgs::{LeavePage, OrgRow, OrganizationPage, OrgsPage, ProfilePage, ProfileRow, ProfilesPage};
 use keyrack::web::views::people::{Invitation, Invited, JoinPage, NoticePage, SetupPage, SignInPage, SignUpPage};
@@ -369,8 +370,67 @@ fn audit() -> AuditPage {
     }
 }
 
+fn logs() -> LogsPage {
+    let row = |id: &str, kind: &'static str, status: &str| LogRow {
+        id: id.into(),
+        iso: "2026-11-21T14:05:09Z".into(),
+        clock: "14:05:09 UTC".into(),
+        day: "21 Nov 2026".into(),
+        method: "GET".into(),
+        path: "/v1/render/some-very-long-name-of-a-document-without-any-space-in-between".into(),
+        stands_for: None,
+        key_name: "CI/CD pipeline".into(),
+        key_preview: "kr_BRTRK••••••••".into(),
+        key_url: "/orgs/acme/logs?key=BRTRKFsL".into(),
+        kind,
+        status: status.into(),
+        took: "12 ms".into(),
+        is_error: kind != "active",
+        address: "203.0.113.7".into(),
+        client: "curl/8.5.0".into(),
+        request_id: "01JD4Z8Q".into(),
+    };
+    let none = LogRow { method: String::new(), path: String::new(), ..row("3", "", "Let in") };
+    LogsPage {
+        chrome: chrome(Nav::Logs),
+        url: "/orgs/acme/logs".into(),
+        intro: "Requests that came with a key of this organization.".into(),
+        key: vec![Choice::new("", "All keys", true), Choice::new("BRTRKFsL", "CI/CD pipeline", false)],
+        status: vec![Choice::new("", "Any", true), Choice::new("4xx", "4xx", false)],
+        since: vec![Choice::new("", "Any time", true), Choice::new("1h", "Last hour", false)],
+        rows: vec![
+            row("5", "active", "200"),
+            row("4", "revoked", "401 Revoked"),
+            LogRow { stands_for: Some("stands for 40 requests".into()), ..none },
+        ],
+        retention: "Requests are kept for 7 days.".into(),
+        newest_url: "/orgs/acme/logs".into(),
+        older_url: Some("/orgs/acme/logs?before=3".into()),
+        live_on: Some("/orgs/acme/logs?live=1".into()),
+        ..LogsPage::default()
+    }
+}
+
+fn live(page: LogsPage) -> LogsPage {
+    LogsPage {
+        live_on: None,
+        live_off: Some("/orgs/acme/logs".into()),
+        stream: Some("/orgs/acme/logs/stream?last_event_id=5".into()),
+        ..page
+    }
+}
+
 fn rest() -> Vec<Sample> {
+    let nothing = || LogsPage { rows: Vec::new(), empty: "No requests yet".into(), older_url: None, ..logs() };
     vec![
+        ("logs", Box::new(logs())),
+        ("logs-live", Box::new(live(logs()))),
+        ("logs-live-empty", Box::new(live(nothing()))),
+        ("logs-empty", Box::new(LogsPage { any: true, ..nothing() })),
+        (
+            "logs-mistake",
+            Box::new(LogsPage { errors: mistakes(&[("status", "Write a status like 200.")]), ..nothing() }),
+        ),
         (
             "plan-builder",
             Box::new(PlanPage {

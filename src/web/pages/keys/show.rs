@@ -124,8 +124,10 @@ async fn draw_key(
         Some((status, typed, errors)) => (status, Some(typed), errors),
         None => (200, None, Errors::none()),
     };
+    let chrome = me.chrome(state, &account, Some(slug), Nav::ApiKeys)?;
     let page = KeyPage {
-        chrome: me.chrome(state, &account, Some(slug), Nav::ApiKeys)?,
+        logs_url: chrome.may_see_logs.then(|| format!("/orgs/{slug}/logs?key={}", key.id)),
+        chrome,
         list_url: list_url(slug),
         name: key.name.clone(),
         status: status_of(view),

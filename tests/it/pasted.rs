@@ -78,7 +78,9 @@ async fn the_last_day_and_the_operators_own_lengths_are_allowed() {
 async fn no_route_of_the_api_takes_a_key_in_its_address() {
     let app = TestApp::new();
     let key = app.db_create_key("ben", "ci");
-    for route in routes::all().filter(|route| route.path.starts_with("/v1/") && route.path != "/v1/openapi.json") {
+    // The query of a proxy's question is the client's, and is never read at all: tests/it/proxies.
+    let reads_query = |path: &str| !path.starts_with("/v1/auth") && path != "/v1/openapi.json";
+    for route in routes::all().filter(|route| route.path.starts_with("/v1/") && reads_query(route.path)) {
         for name in ["token", "api_key"] {
             let path = format!("{}?{name}={}", route.path.replace("{id}", &key.id), key.secret);
             let script = app.key(&key.secret);

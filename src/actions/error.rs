@@ -204,6 +204,7 @@ fn is_passing(message: &str) -> bool {
     const WORDS: &[&str] = &[
         "database is locked",
         "database or disk is full",
+        "No space left on device",
         "disk I/O error",
         "attempt to write a readonly database",
         "unable to open database file",

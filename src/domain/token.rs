@@ -123,10 +123,12 @@ impl KeyFormat {
     pub fn find_key(&self, text: &str) -> Option<KeyId> {
         let tail = ID_CHARS + self.separator.len() + SECRET_CHARS;
         let lengths: Vec<usize> = self.environments().iter().map(|env| self.lead(env).len() + tail).collect();
-        text.match_indices(&self.prefix)
-            .find_map(|(at, _)| {
-                lengths.iter().find_map(|length| text.get(at..at + length).and_then(|part| self.parse(part)))
-            })
+        let key_at =
+            |at: usize| lengths.iter().find_map(|length| text.get(at..at + length).and_then(|part| self.parse(part)));
+        // At every place, and not by `match_indices`: with a prefix like `aa` that passes over the second `a` of `aaa`.
+        text.char_indices()
+            .filter(|(at, _)| text[*at..].starts_with(self.prefix.as_str()))
+            .find_map(|(at, _)| key_at(at))
             .map(|found| found.id)
     }
 
@@ -311,6 +313,9 @@ mod tests {
             assert!(format.refuse_key(&text).is_err_and(|words| !words.contains(RANDOM)));
             assert_eq!(format.find_key(&text.replace("FsL", "FsM")), None);
         }
+        let doubled = format("aa", &[], "_");
+        let (key, _) = doubled.compose("live", &"BRTRKFsL".into(), RANDOM);
+        assert_eq!(doubled.find_key(&format!("a{}", key.reveal())), Some("BRTRKFsL".into()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod hot;
 pub mod keys;
 pub mod openapi;
 pub mod orgs;
-mod original;
+pub mod original;
 pub mod presented;
 pub mod rate_limit;
 pub mod stats;

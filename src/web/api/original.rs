@@ -6,12 +6,13 @@ use actix_web::http::header::{HeaderMap, HeaderName};
 
 /// The client's request.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Original<'r> {
-    pub(super) method: &'r str,
+pub struct Original<'r> {
+    /// `-` when unknown.
+    pub method: &'r str,
     /// Without its query; `-` when unknown.
-    pub(super) path: &'r str,
+    pub path: &'r str,
     /// May hold a key: never noted. Empty unless a trusted proxy told it.
-    pub(super) query: &'r str,
+    pub query: &'r str,
 }
 
 const ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
@@ -19,11 +20,12 @@ const ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method")
 const FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
 const FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
 /// What stands for a path that is unknown, or not to be repeated.
-pub(super) const UNKNOWN: &str = "-";
+pub const UNKNOWN: &str = "-";
 
 impl<'r> Original<'r> {
     /// By the proxy's headers where it is trusted (`is_trusted`), else by the rest of the path that was asked.
-    pub(super) fn of(req: &'r HttpRequest, is_trusted: bool, rest: &'r str) -> Self {
+    #[must_use]
+    pub fn of(req: &'r HttpRequest, is_trusted: bool, rest: &'r str) -> Self {
         let path = if rest.is_empty() { UNKNOWN } else { rest };
         let own = Self { method: req.method().as_str(), path, query: "" };
         if !is_trusted {
@@ -42,7 +44,8 @@ impl<'r> Original<'r> {
 
 /// What is noted of a path or of a client's name for itself: nothing where the key stands in it, put there by mistake. The
 /// recorder looks for other keys, and cuts.
-pub(super) fn to_note<'r>(text: &'r str, token: &str) -> &'r str {
+#[must_use]
+pub fn to_note<'r>(text: &'r str, token: &str) -> &'r str {
     if !token.is_empty() && text.contains(token) { UNKNOWN } else { text }
 }
 

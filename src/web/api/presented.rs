@@ -38,8 +38,8 @@ pub fn in_headers<'r>(
 /// What follows `Bearer` and its spaces.
 fn after_scheme(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked(b"Bearer".len())?;
-    let token = rest.trim_ascii_start();
-    (scheme.eq_ignore_ascii_case(b"bearer") && token.len() < rest.len() && !rest.contains(&b'\t')).then_some(token)
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    (scheme.eq_ignore_ascii_case(b"bearer") && spaces > 0).then(|| &rest[spaces..])
 }
 
 /// The characters of a bearer token (RFC 6750), which are those of ours and more.
@@ -117,6 +117,8 @@ mod tests {
             "Bearer k k",
             "Bearer\tk",
             "Bearer \tk",
+            "Bearer \x0ck",
+            "Bearer \nk",
             "Bearer \"k\"",
             "Bearer ü",
             "Bearer:k",

@@ -27,6 +27,7 @@ pub(crate) async fn key_pages(keys: &LivedIn, browser: &Browser, mut look: impl 
         ("key-rotating", format!("{LIST}/{}", keys.rotating.id)),
         ("key-unused", format!("{LIST}/{}", keys.unused.id)),
         ("key-revoked", format!("{LIST}/{}", keys.revoked.id)),
+        ("key-rotation", format!("{LIST}/{}/rotation", keys.rotating.id)),
         ("key-rotate", format!("{LIST}/{}/rotate", keys.in_use.id)),
         ("key-rotate-not-mine", format!("{LIST}/{}/rotate", keys.unused.id)),
         ("key-rotate-finish", format!("{LIST}/{}/rotate/finish", keys.rotating.id)),

@@ -216,7 +216,7 @@
     source.addEventListener("outcome", take);
     addEventListener("pagehide", () => source.close());
   };
-  for (const bar of all("[data-live]")) { follow(bar); }
+  for (const bar of all("#live-bar")) { follow(bar); }
 
   const ready = () => { if (document.getElementById("bulk")) { count(); } };
   ready();

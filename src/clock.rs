@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::domain::time::Timestamp;
 
 /// What time it is. Tests move it, and the demonstration does while it makes up a past; a running server cannot.
@@ -52,4 +54,11 @@ impl Clock {
         }
         Timestamp::from_micros(jiff::Timestamp::now().as_microsecond() + self.offset_micros())
     }
+}
+
+/// Microseconds of a clock that nobody sets and that goes on while the machine sleeps or the process is stopped.
+#[must_use]
+pub fn uptime() -> i64 {
+    let now = clock_gettime(ClockId::Boottime);
+    now.tv_sec * 1_000_000 + now.tv_nsec / 1000
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::lease::{LEASE, LEASE_OVER, Lease, uptime};
+use super::lease::{LEASE, LEASE_OVER, Lease};
 use super::limit::Limiter;
 use super::load::Loader;
-use crate::clock::Clock;
+use crate::clock::{Clock, uptime};
 use crate::db::changes::{list_changes, read_clock};
 use crate::db::{self, Conn, Db, DbResult, nodes};
 use crate::domain::time::Span;
@@ -251,4 +251,11 @@ impl Follower {
         self.progress.send_replace(Progress { here: self.applied, everywhere, nodes, orgs: self.loader.orgs() });
         Ok(())
     }
+}
+
+/// A name for this run of the process, by which other nodes know it.
+pub(super) fn new_node_id() -> Result<String, String> {
+    let mut bytes = [0; 64];
+    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
+    crate::domain::ids::base62_from(&bytes, 16).ok_or_else(|| "no random number".to_owned())
 }

@@ -2,9 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use rustix::time::{ClockId, clock_gettime};
-
-use crate::clock::Clock;
+use crate::clock::{Clock, uptime};
 use crate::domain::time::{Span, Timestamp};
 
 /// How long a lease lasts from the moment its renewal was sent.
@@ -12,13 +10,6 @@ pub const LEASE: Span = Span::seconds(3);
 /// How long whoever waits for a lease to run out waits: longer by what two clocks may drift apart and a thread may be
 /// late.
 pub(super) const LEASE_OVER: Span = Span::millis(3300);
-
-/// Microseconds of a clock that nobody sets and that goes on while the machine sleeps or the process is stopped.
-#[must_use]
-pub fn uptime() -> i64 {
-    let now = clock_gettime(ClockId::Boottime);
-    now.tv_sec * 1_000_000 + now.tv_nsec / 1000
-}
 
 /// The lease of this process. Cheap to ask from any thread.
 pub(super) struct Lease {

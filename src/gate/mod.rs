@@ -19,21 +19,21 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 pub use index::{KeyTag, OrgFacts, ProfileFacts, UserFacts};
-pub use lease::{LEASE, NoLease, uptime};
+pub use lease::{LEASE, NoLease};
 pub use outside::{Settled, settle_from_outside};
 pub use tokens::ServiceToken;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, uptime};
 use crate::db::Db;
 use crate::db::reports::Report;
 use crate::domain::ids::KeyId;
 use crate::domain::key::KeyStatus;
 use crate::domain::org::Role;
 use crate::domain::rules::Rules;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 use crate::domain::token::SecretHash;
 use crate::domain::verdict::{KeyFacts, Verdict, matching_secret, verdict};
-use follow::{Follower, Progress, Told};
+use follow::{Follower, Progress, Told, new_node_id};
 use index::{Index, KeyRecord, OrgEntry};
 use lease::{LEASE_OVER, Lease};
 use limit::{Bucket, Limiter, Limits};
@@ -214,14 +214,23 @@ impl Gate {
     }
 
     /// Waits until every process that may check keys has applied the change of this number, or its lease has run out:
-    /// then no check that begins afterwards, on any node, knows less. 3.3 seconds at most.
+    /// then no check that begins afterwards, on any node, knows less. 3.3 seconds at most on PostgreSQL.
     pub async fn settled(&self, seq: i64) {
         let _ = self.0.told.send(Told::Look);
         let mut progress = self.0.progress.clone();
-        let wait = progress.wait_for(|progress| progress.everywhere >= seq);
-        // Leases that were given before the change was committed have run out by then, whatever keeps their holders.
-        if tokio::time::timeout(LEASE_OVER.to_std(), wait).await.is_err() {
-            tracing::warn!(seq, "waited for a lease to run out");
+        let over = tokio::time::sleep(LEASE_OVER.to_std());
+        let followed = progress.wait_for(|progress| progress.everywhere >= seq);
+        let is_followed = tokio::time::timeout(LEASE_OVER.to_std(), followed).await.is_ok_and(|seen| seen.is_ok());
+        if is_followed {
+            return;
+        }
+        // Also when nobody follows here any more: leases that were given before the change was committed have run out by
+        // then, whatever keeps their holders.
+        over.await;
+        tracing::warn!(seq, "waited for a lease to run out");
+        // On SQLite no lease runs out: this process answers from memory until it has followed, or has given up.
+        while self.0.lease.seconds_left().is_none() && self.0.progress.borrow().here < seq {
+            tokio::time::sleep(Span::millis(20).to_std()).await;
         }
     }
 
@@ -386,10 +395,4 @@ fn status(record: &KeyRecord, now: Timestamp) -> KeyStatus {
     } else {
         KeyStatus::Active
     }
-}
-
-fn new_node_id() -> Result<String, String> {
-    let mut bytes = [0; 64];
-    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
-    crate::domain::ids::base62_from(&bytes, 16).ok_or_else(|| "no random number".to_owned())
 }

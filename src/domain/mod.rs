@@ -11,6 +11,7 @@ pub mod names;
 pub mod org;
 pub mod policy;
 pub mod rules;
+pub mod sent;
 pub mod session;
 pub mod throttle;
 pub mod time;

@@ -7,7 +7,6 @@
 mod pending;
 mod reports;
 mod slot;
-mod text;
 mod writer;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

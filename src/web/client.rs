@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use super::State;
 use crate::actions::Origin;
+use crate::domain::sent::{CLIENT, harmless};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -18,13 +19,13 @@ pub struct RequestId(pub String);
 /// Where a request came from, for actions. `via` is `page` or `api`.
 #[must_use]
 pub fn origin(req: &HttpRequest, via: &'static str) -> Origin {
-    let proxies = req.app_data::<actix_web::web::Data<State>>().map_or(&[][..], |state| &state.config.trusted_proxies);
-    let address = address(req, proxies);
-    let client = agent(req);
+    let state = req.app_data::<actix_web::web::Data<State>>();
+    let address = address(req, state.map_or(&[][..], |state| &state.config.trusted_proxies));
+    let client = state.map(|state| harmless(agent(req), CLIENT, &state.rules.format));
     let request_id = req.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     Origin {
         address: address.map(|address| address.to_string()).unwrap_or_default(),
-        client: client.chars().take(256).collect(),
+        client: client.unwrap_or_default(),
         via,
         request_id,
     }

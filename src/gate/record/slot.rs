@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::Note;
-use super::text::{cut, without_query};
+use crate::domain::sent::{ADDRESS, CLIENT, METHOD, PATH, REQUEST_ID, beginning, without_query};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
 
@@ -84,7 +84,7 @@ impl Used {
     }
 
     fn put(&mut self, note: &Note<'_>) {
-        let (address, client) = (cut(note.seen.address, 64), cut(note.seen.client, 256));
+        let (address, client) = (beginning(note.seen.address, ADDRESS), beginning(note.seen.client, CLIENT));
         if self.address() != address || self.client() != client {
             self.text.clear();
             self.text.reserve(address.len() + client.len());
@@ -142,11 +142,11 @@ impl Captured {
             cell,
             org: note.org.clone(),
             at: note.at,
-            method: cut(seen.method, 16).to_owned(),
-            path: cut(without_query(seen.path), 512).to_owned(),
-            address: cut(seen.address, 64).to_owned(),
-            client: cut(seen.client, 256).to_owned(),
-            request_id: cut(seen.request_id, 64).to_owned(),
+            method: beginning(seen.method, METHOD).to_owned(),
+            path: beginning(without_query(seen.path), PATH).to_owned(),
+            address: beginning(seen.address, ADDRESS).to_owned(),
+            client: beginning(seen.client, CLIENT).to_owned(),
+            request_id: beginning(seen.request_id, REQUEST_ID).to_owned(),
             weight: 1,
         }
     }

@@ -7,12 +7,12 @@ use std::time::Instant;
 use super::pending::{Amount, Batch, Pending};
 use super::reports::{self, Reports};
 use super::slot::{Budget, Captured, Cell, Slot, Used};
-use super::text::harmless;
 use super::{RecordError, lock};
 use crate::db::events::Event;
 use crate::db::usage::{Count, Step};
 use crate::db::{self, Conn, Db};
 use crate::domain::ids::{KeyId, OrgId};
+use crate::domain::sent::{ADDRESS, CLIENT, METHOD, PATH, REQUEST_ID, harmless};
 use crate::domain::time::Timestamp;
 use crate::domain::token::KeyFormat;
 use crate::domain::verdict::Verdict;
@@ -154,21 +154,21 @@ impl Writer {
     }
 
     fn event(&self, captured: &Captured) -> Event {
-        let harmless = |text: &String| harmless(text.clone(), &self.format);
+        let harmless = |text: &str, bytes| harmless(text, bytes, &self.format);
         Event {
             seq: 0,
             at: captured.at,
             org: OrgId(captured.org.to_string()),
             key: KeyId(key_text(&captured.cell.key).to_owned()),
             secret: captured.cell.secret,
-            method: harmless(&captured.method),
-            path: harmless(&captured.path),
+            method: harmless(&captured.method, METHOD),
+            path: harmless(&captured.path, PATH),
             outcome: captured.cell.verdict.code().to_owned(),
             status: refusal_status(captured.cell.verdict),
             duration_ms: None,
-            address: harmless(&captured.address),
-            client: harmless(&captured.client),
-            request_id: harmless(&captured.request_id),
+            address: harmless(&captured.address, ADDRESS),
+            client: harmless(&captured.client, CLIENT),
+            request_id: harmless(&captured.request_id, REQUEST_ID),
             weight: i64::try_from(captured.weight).unwrap_or(i64::MAX),
             reported_seq: None,
         }
@@ -203,8 +203,8 @@ impl Writer {
             secret,
             first: used.first,
             last: used.last,
-            address: harmless(used.address().to_owned(), &self.format),
-            client: harmless(used.client().to_owned(), &self.format),
+            address: harmless(used.address(), ADDRESS, &self.format),
+            client: harmless(used.client(), CLIENT, &self.format),
         }
     }
 }

@@ -91,6 +91,19 @@ pub struct LastUse {
     pub client: String,
 }
 
+/// All that a key's state depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct StatusFacts {
+    /// Whether it was revoked.
+    pub is_revoked: bool,
+    /// When it stops by itself.
+    pub expires_at: Option<Timestamp>,
+    /// Whether it rests.
+    pub is_paused: bool,
+    /// Until when the secret before the current one works.
+    pub grace_until: Option<Timestamp>,
+}
+
 /// The state of a key at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -108,6 +121,22 @@ pub enum KeyStatus {
 }
 
 impl KeyStatus {
+    /// The state at `now`; deadlines are exclusive: at the deadline itself it is over.
+    #[must_use]
+    pub fn of(facts: &StatusFacts, now: Timestamp) -> Self {
+        if facts.is_revoked {
+            Self::Revoked
+        } else if facts.expires_at.is_some_and(|at| at <= now) {
+            Self::Expired
+        } else if facts.is_paused {
+            Self::Paused
+        } else if facts.grace_until.is_some_and(|until| now < until) {
+            Self::Rotating
+        } else {
+            Self::Active
+        }
+    }
+
     /// As it is sent and filtered by.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -122,20 +151,16 @@ impl KeyStatus {
 }
 
 impl ApiKey {
-    /// Its state at `now`; deadlines are exclusive: at the deadline itself it is over.
+    /// Its state at `now`.
     #[must_use]
     pub fn status(&self, now: Timestamp) -> KeyStatus {
-        if self.revoked.is_some() {
-            KeyStatus::Revoked
-        } else if self.expires_at.is_some_and(|at| at <= now) {
-            KeyStatus::Expired
-        } else if self.paused_at.is_some() {
-            KeyStatus::Paused
-        } else if self.secret_in_grace(now).is_some() {
-            KeyStatus::Rotating
-        } else {
-            KeyStatus::Active
-        }
+        let facts = StatusFacts {
+            is_revoked: self.revoked.is_some(),
+            expires_at: self.expires_at,
+            is_paused: self.paused_at.is_some(),
+            grace_until: self.previous.as_ref().and_then(|old| old.valid_until),
+        };
+        KeyStatus::of(&facts, now)
     }
 
     /// What it may do when its owner has this role now (ruling 7): never more than either.
@@ -160,6 +185,36 @@ impl ApiKey {
     #[must_use]
     pub fn is_in_use(&self, now: Timestamp) -> bool {
         self.last_use.as_ref().is_some_and(|used| now.since(used.at) < Span::hours(24))
+    }
+}
+
+/// After so long without a request an old secret is held to be out of use.
+const QUIET: Span = Span::hours(1);
+
+/// What is known of the use of an old secret in grace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OldSecret {
+    /// Something used it within the last hour, or it was not watched for that long yet.
+    InUse,
+    /// Nothing used it, nor the new one: whoever uses this key may just be resting.
+    Quiet,
+    /// The new one is in use and the old one is not.
+    SafeToStop,
+}
+
+impl ApiKey {
+    /// How the use of `old` stands at `now`; `in_hour` is how many requests with it were counted in the last hour, where
+    /// that is known.
+    #[must_use]
+    pub fn old_secret(&self, old: &KeySecret, in_hour: Option<i64>, now: Timestamp) -> OldSecret {
+        let since = old.last_used_at.unwrap_or(self.current.created_at).max(self.current.created_at);
+        if now.since(since) < QUIET || in_hour.is_some_and(|count| count > 0) {
+            OldSecret::InUse
+        } else if self.current.first_used_at.is_none() {
+            OldSecret::Quiet
+        } else {
+            OldSecret::SafeToStop
+        }
     }
 }
 
@@ -200,5 +255,79 @@ impl Grace {
             "7d" => Ok(Self::Week),
             _ => Err("Choose now, 1h, 24h or 7d.".to_owned()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minutes: i64) -> Timestamp {
+        Timestamp::from_micros(0).plus(Span::minutes(minutes))
+    }
+
+    fn secret(created_at: Timestamp) -> KeySecret {
+        KeySecret {
+            id: "sec".into(),
+            hash: SecretHash::of("x"),
+            last4: "HCgG".into(),
+            created_at,
+            valid_until: None,
+            first_used_at: None,
+            last_used_at: None,
+        }
+    }
+
+    fn rotated(at_minute: i64) -> ApiKey {
+        ApiKey {
+            id: "BRTRKFsL".into(),
+            org: "org".into(),
+            profile: "prf".into(),
+            owner: "usr".into(),
+            name: "ci".into(),
+            note: String::new(),
+            environment: "live".into(),
+            url_allowed: false,
+            role_max: None,
+            created_at: at(0),
+            expires_at: None,
+            paused_at: None,
+            revoked: None,
+            last_use: None,
+            current: secret(at(at_minute)),
+            previous: Some(KeySecret { valid_until: Some(at(at_minute + 1440)), ..secret(at(0)) }),
+        }
+    }
+
+    #[test]
+    fn an_old_secret_is_safe_to_stop_after_an_hour_without_it_and_with_the_new_one() {
+        let mut key = rotated(600);
+        let old = |used: Option<i64>| KeySecret { last_used_at: used.map(at), ..secret(at(0)) };
+        let mut check = |new_used: bool, used: Option<i64>, in_hour: Option<i64>, now: i64, expected: OldSecret| {
+            key.current.first_used_at = new_used.then(|| at(601));
+            assert_eq!(key.old_secret(&old(used), in_hour, at(now)), expected, "{new_used} {used:?} {in_hour:?} {now}");
+        };
+        // Not watched for an hour since the new one is there.
+        check(true, None, Some(0), 659, OldSecret::InUse);
+        check(true, None, Some(0), 660, OldSecret::SafeToStop);
+        check(true, Some(3), Some(0), 659, OldSecret::InUse);
+        check(false, None, Some(0), 660, OldSecret::Quiet);
+        check(true, Some(640), Some(0), 699, OldSecret::InUse);
+        check(true, Some(640), None, 700, OldSecret::SafeToStop);
+        // Counted, and not yet noted as the last use.
+        check(true, Some(640), Some(1), 700, OldSecret::InUse);
+    }
+
+    #[test]
+    fn a_state_ends_at_its_deadline() {
+        let mut key = rotated(600);
+        assert_eq!(key.status(at(2039)), KeyStatus::Rotating);
+        assert_eq!(key.status(at(2040)), KeyStatus::Active);
+        key.paused_at = Some(at(700));
+        assert_eq!(key.status(at(800)), KeyStatus::Paused);
+        key.expires_at = Some(at(900));
+        assert_eq!((key.status(at(899)), key.status(at(900))), (KeyStatus::Paused, KeyStatus::Expired));
+        key.revoked = Some(Revocation { at: at(1), by: None, reason: String::new() });
+        assert_eq!(key.status(at(0)), KeyStatus::Revoked);
     }
 }

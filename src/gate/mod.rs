@@ -27,7 +27,7 @@ use crate::clock::{Clock, uptime};
 use crate::db::Db;
 use crate::db::reports::Report;
 use crate::domain::ids::KeyId;
-use crate::domain::key::KeyStatus;
+use crate::domain::key::{KeyStatus, StatusFacts};
 use crate::domain::org::Role;
 use crate::domain::rules::Rules;
 use crate::domain::time::{Span, Timestamp};
@@ -355,7 +355,7 @@ impl Inner {
             id: record.id,
             name: record.name.clone(),
             environment: self.index.environment(record.environment),
-            status: status(record, now),
+            status: status(record, expires_at, now),
             url_allowed: record.url_allowed,
             created_at: record.created_at,
             expires_at,
@@ -383,16 +383,12 @@ impl Inner {
     }
 }
 
-fn status(record: &KeyRecord, now: Timestamp) -> KeyStatus {
-    if record.is_revoked {
-        KeyStatus::Revoked
-    } else if record.expires_at <= now {
-        KeyStatus::Expired
-    } else if record.is_paused {
-        KeyStatus::Paused
-    } else if record.previous.as_ref().is_some_and(|old| now < old.1) {
-        KeyStatus::Rotating
-    } else {
-        KeyStatus::Active
-    }
+fn status(record: &KeyRecord, expires_at: Option<Timestamp>, now: Timestamp) -> KeyStatus {
+    let facts = StatusFacts {
+        is_revoked: record.is_revoked,
+        expires_at,
+        is_paused: record.is_paused,
+        grace_until: record.previous.as_ref().map(|old| old.1),
+    };
+    KeyStatus::of(&facts, now)
 }

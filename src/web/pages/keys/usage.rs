@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::super::{deadline, time};
 use super::{key_url, network_of};
 use crate::actions::keys::{Event, KeyUsage, KeyView, Point, Pulse, RotationTraffic};
-use crate::domain::key::KeyStatus;
+use crate::domain::key::{KeyStatus, OldSecret};
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::verdict::Verdict;
 use crate::gate::limit::{Limits, Taken};
@@ -298,9 +298,7 @@ pub(super) fn rotation(
     let old = view.key.secret_in_grace(now).filter(|_| view.status == KeyStatus::Rotating)?;
     let until = old.valid_until?;
     let (url, current) = (key_url(slug, view), &view.key.current);
-    let quiet_since = old.last_used_at.unwrap_or(current.created_at).max(current.created_at);
-    let is_quiet =
-        now.since(quiet_since) >= Span::hours(1) && traffic.is_none_or(|traffic| traffic.previous_in_hour == 0);
+    let stands = view.key.old_secret(old, traffic.map(|traffic| traffic.previous_in_hour), now);
     let since = match now.since(current.created_at) < Span::hours(20) {
         true => format!("{} UTC", current.created_at.time_of_day()),
         false => current.created_at.human(),
@@ -319,8 +317,8 @@ pub(super) fn rotation(
         old_last_used: old.last_used_at.map(|at| time(at, now)),
         old_until: deadline(until, now),
         old_left: until.since(now).human(),
-        is_safe: is_quiet && current.first_used_at.is_some(),
-        is_quiet: is_quiet && current.first_used_at.is_none(),
+        is_safe: stands == OldSecret::SafeToStop,
+        is_quiet: stands == OldSecret::Quiet,
         finish_url: view.may_finish.then(|| format!("{url}/rotate/finish")),
         url: format!("{url}/rotation"),
     })

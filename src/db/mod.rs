@@ -1,6 +1,7 @@
 //! The only module that knows diesel. It gives and takes domain values; its functions say the SQL thing
 //! (`insert_`, `find_`, `list_`, `count_`, `mark_`) and decide nothing.
 
+mod alone;
 pub mod audit;
 pub mod backlog;
 mod batch;
@@ -26,6 +27,7 @@ use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
+pub use alone::{Alone, be_the_only_server};
 use changes::Ended;
 pub use conn::Conn;
 pub use diesel::result::{DatabaseErrorKind, Error as DbError};

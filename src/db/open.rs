@@ -25,6 +25,12 @@ const CONNECTIONS_MAX: u32 = 8;
 #[error("KEYRACK_DATABASE_URL: {0}")]
 pub struct OpenError(String);
 
+impl OpenError {
+    pub(super) fn new(words: String) -> Self {
+        Self(words)
+    }
+}
+
 /// The pool of connections to one database. Cheap to clone.
 #[derive(Clone)]
 pub struct Db {
@@ -128,6 +134,15 @@ impl Db {
     #[must_use]
     pub fn is_sqlite(&self) -> bool {
         matches!(self.manager, Manager::Sqlite(_))
+    }
+
+    /// The file, where this is SQLite.
+    #[must_use]
+    pub fn sqlite_path(&self) -> Option<&Path> {
+        match &self.manager {
+            Manager::Sqlite(path) => Some(path),
+            Manager::Postgres(_) => None,
+        }
     }
 
     /// A connection of one's own, besides the pool.

@@ -194,6 +194,26 @@ fn the_database_is_for_its_owners_eyes_only() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_second_server_on_one_file_is_refused_and_commands_work_beside_the_first() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    std::os::unix::fs::symlink(place.path("keyrack.db"), place.path("link.db")).unwrap();
+    for file in ["keyrack.db", "link.db"] {
+        let ran = place.run(&["--listen", "127.0.0.1:0", "--database-url", &format!("sqlite://{file}")]);
+        let words = format!("KEYRACK_DATABASE_URL: another Keyrack server runs on {file}; stop it first");
+        assert_refused(&ran, 1, &words);
+    }
+    assert_eq!(place.run(&["admin", "service-token", "create", "billing"]).code, 0);
+    assert_eq!(place.run(&["doctor"]).code, 0);
+    assert_eq!(server.get("/readyz").status, 200);
+    // Killed: the lock goes with the process, and the file that stays is no obstacle.
+    drop(server);
+    assert!(place.files().contains(&"keyrack.db.lock".to_owned()));
+    assert_eq!(place.start(&[]).get("/readyz").status, 200);
+}
+
+#[test]
 fn the_same_commands_work_on_the_database_of_this_run() {
     let database = TestDatabase::new();
     let place = Place::new().set("KEYRACK_DATABASE_URL", &database.url);

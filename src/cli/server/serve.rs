@@ -26,6 +26,7 @@ pub(in crate::cli) fn serve(mut settings: Settings) -> Result<ExitCode, CliError
     let listener = bind(&mut settings)?;
     let for_metrics = bind_metrics(&settings)?;
     let db = Db::open(settings.database_url.as_str())?;
+    let _alone = db::be_the_only_server(&db)?;
     db::migrate(&db)?;
     let key = session_key(&settings)?;
     say(format!("Keyrack {}", env!("CARGO_PKG_VERSION")));

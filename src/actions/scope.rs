@@ -34,7 +34,7 @@ pub enum Who {
 pub struct Origin {
     /// The client's address.
     pub address: String,
-    /// What the client calls itself, cut to 256 characters.
+    /// What the client calls itself, cut to 256 bytes, without keys.
     pub client: String,
     /// `page`, `api`, `cli` or `server`.
     pub via: &'static str,
@@ -108,8 +108,9 @@ impl<'c> OrgScope<'c> {
         let (user, key, credential) = match who {
             Who::Person { user, session } => (user.clone(), None, format!("session {session}")),
             Who::Key { id } => {
-                // Revoked or expired since the check that let it in: the answer is the one public 401.
-                let key = db::keys::find_key(conn, &org.id, id)?.filter(|key| key.is_live(now));
+                // Revoked, expired or paused since the check that let it in: the answer is the one public 401.
+                let key =
+                    db::keys::find_key(conn, &org.id, id)?.filter(|key| key.is_live(now) && key.paused_at.is_none());
                 let key = key.ok_or(AppError::SignIn)?;
                 (key.owner.clone(), Some(key), format!("key {id}"))
             }

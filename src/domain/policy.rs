@@ -235,6 +235,19 @@ pub fn may_revoke_key(actor: &Actor, key: &ApiKey) -> Allowed {
     if key.revoked.is_some() { Err(Denied::AlreadyRevoked) } else { Ok(()) }
 }
 
+/// May pause or resume a key: whoever may revoke it, while it can still be of use.
+///
+/// # Errors
+/// Why not.
+pub fn may_pause_key(actor: &Actor, key: &ApiKey, now: Timestamp) -> Allowed {
+    own_or_admin(actor, key)?;
+    match key.status(now) {
+        KeyStatus::Revoked => Err(Denied::AlreadyRevoked),
+        KeyStatus::Expired => Err(Denied::KeyExpired),
+        KeyStatus::Active | KeyStatus::Rotating | KeyStatus::Paused => Ok(()),
+    }
+}
+
 /// May look at the checked requests of the keys they see.
 ///
 /// # Errors

@@ -86,6 +86,8 @@ routes! { API, api_routes, "/v1":
     GET "/keys/{id}/stats" Key => api::stats::key_stats;
     POST "/keys/{id}/rotate" Key => api::keys::rotate_key;
     POST "/keys/{id}/revoke" Key => api::keys::revoke_key;
+    POST "/keys/{id}/pause" Key => api::pause::pause_key;
+    POST "/keys/{id}/resume" Key => api::pause::resume_key;
     GET "/events" Key => api::events::list_events;
     POST "/events" Service => api::events::report_outcomes;
     GET "/events/stream" Key => api::events::stream_events;
@@ -144,6 +146,10 @@ routes! { PAGES, page_routes, "":
     POST "/orgs/{org}/settings/api-keys/{id}/rotate" Member => pages::keys::rotate::rotate;
     GET "/orgs/{org}/settings/api-keys/{id}/rotate/finish" Member => pages::keys::rotate::finish_form;
     POST "/orgs/{org}/settings/api-keys/{id}/rotate/finish" Member => pages::keys::rotate::finish;
+    GET "/orgs/{org}/settings/api-keys/{id}/pause" Member => pages::keys::pause::pause_form;
+    POST "/orgs/{org}/settings/api-keys/{id}/pause" Member => pages::keys::pause::pause;
+    GET "/orgs/{org}/settings/api-keys/{id}/resume" Member => pages::keys::pause::resume_form;
+    POST "/orgs/{org}/settings/api-keys/{id}/resume" Member => pages::keys::pause::resume;
     GET "/orgs/{org}/settings/api-keys/{id}/revoke" Member => pages::keys::revoke::form;
     POST "/orgs/{org}/settings/api-keys/{id}/revoke" Member => pages::keys::revoke::revoke;
 }

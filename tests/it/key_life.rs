@@ -4,7 +4,9 @@
 use std::cell::RefCell;
 
 use futures_util::FutureExt;
-use keyrack::actions::keys::{Created, NewKey, RevokeInput, create_key, finish_rotation, revoke_key, rotate_key};
+use keyrack::actions::keys::{
+    Created, NewKey, RevokeInput, create_key, finish_rotation, pause_key, resume_key, revoke_key, rotate_key,
+};
 use keyrack::actions::people::{KeysFate, change_role, disable_user, enable_user, remove_member};
 use keyrack::actions::{AppError, OrgScope, act_in};
 use keyrack::domain::key::Grace;
@@ -36,6 +38,11 @@ enum Step {
     Finish {
         who: usize,
         key: usize,
+    },
+    Pause {
+        who: usize,
+        key: usize,
+        pauses: bool,
     },
     Revoke {
         who: usize,
@@ -74,6 +81,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(who, expires_hours)| Step::Create { who, expires_hours }),
         5 => (who.clone(), key.clone(), 0..4_usize).prop_map(|(who, key, grace)| Step::Rotate { who, key, grace }),
         2 => (who.clone(), key.clone()).prop_map(|(who, key)| Step::Finish { who, key }),
+        2 => (who.clone(), key.clone(), any::<bool>()).prop_map(|(who, key, pauses)| Step::Pause { who, key, pauses }),
         2 => (who, key).prop_map(|(who, key)| Step::Revoke { who, key }),
         2 => (target.clone(), any::<bool>()).prop_map(|(target, admin)| Step::Role { target, admin }),
         1 => (target.clone(), any::<bool>()).prop_map(|(target, hand_over)| Step::Remove { target, hand_over }),
@@ -105,6 +113,7 @@ struct Key {
     created: i64,
     expires: Option<i64>,
     revoked: bool,
+    paused: bool,
     secrets: Vec<Secret>,
 }
 
@@ -137,7 +146,7 @@ impl Model {
     fn is_let_in(&self, key: &Key, secret: &Secret) -> bool {
         let owner = self.people[key.owner];
         let in_time = secret.until.is_none_or(|until| !secret.ended && self.now < until);
-        !key.revoked && !key.has_expired(self.now) && owner.member && !owner.disabled && in_time
+        !key.revoked && !key.paused && !key.has_expired(self.now) && owner.member && !owner.disabled && in_time
     }
 
     fn may_act(&self, who: usize) -> bool {
@@ -206,6 +215,7 @@ impl Run {
             Step::Create { who, expires_hours } => self.create(who, expires_hours),
             Step::Rotate { who, key, grace } if count > 0 => self.rotate(who, key % count, GRACES[grace]),
             Step::Finish { who, key } if count > 0 => self.finish(who, key % count),
+            Step::Pause { who, key, pauses } if count > 0 => self.pause(who, key % count, pauses),
             Step::Revoke { who, key } if count > 0 => self.revoke(who, key % count),
             Step::Role { target, admin } => {
                 let expected = self.model.people[target].member;
@@ -228,7 +238,7 @@ impl Run {
                 }
             }
             Step::TurnBack { micros } => self.move_to((self.model.now - micros).max(self.model.newest)),
-            Step::Rotate { .. } | Step::Finish { .. } | Step::Revoke { .. } => {}
+            Step::Rotate { .. } | Step::Finish { .. } | Step::Pause { .. } | Step::Revoke { .. } => {}
         }
     }
 
@@ -251,6 +261,7 @@ impl Run {
             created: now,
             expires: expires_hours.map(|hours| now + hours * HOUR),
             revoked: false,
+            paused: false,
             secrets: vec![Secret { plain: plain.reveal().to_owned(), until: None, ended: false }],
         });
     }
@@ -284,6 +295,18 @@ impl Run {
         if expected {
             let old = self.model.keys[at].secrets.iter_mut().filter(|secret| secret.until.is_some());
             old.for_each(|secret| secret.ended = true);
+        }
+    }
+
+    fn pause(&mut self, who: usize, at: usize, pauses: bool) {
+        let key = &self.model.keys[at];
+        let expected = self.model.may_act_on(who, at) && !key.revoked && !key.has_expired(self.model.now);
+        let id = key.id.as_str().into();
+        let deed = if pauses { pause_key } else { resume_key };
+        let done = self.act(who, |scope| deed(scope, &id));
+        assert_eq!(done.is_ok(), expected, "{done:?}");
+        if expected {
+            self.model.keys[at].paused = pauses;
         }
     }
 

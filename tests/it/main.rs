@@ -32,6 +32,7 @@ mod migrations;
 mod nodes;
 mod openapi;
 mod pasted;
+mod pause;
 mod people_arrival;
 mod people_members;
 mod people_operator;

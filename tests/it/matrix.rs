@@ -139,6 +139,20 @@ POST /orgs/{org}/settings/api-keys/{id=own}/revoke               in  404 404 303
 POST /orgs/{org}/settings/api-keys/{id=colleague}/revoke         in  404 404 403 303 303 | confirm_name=colleague
 POST /orgs/{org}/settings/api-keys/{id=foreign}/revoke           in  404 404 404 404 404 | confirm_name=foreign
 POST /orgs/{org}/settings/api-keys/{id=missing}/revoke           in  404 404 404 404 404 | confirm_name=foreign
+GET  /orgs/{org}/settings/api-keys/{id=own}/pause                in  404 404 200 200 200
+GET  /orgs/{org}/settings/api-keys/{id=colleague}/pause          in  404 404 403 200 200
+GET  /orgs/{org}/settings/api-keys/{id=foreign}/pause            in  404 404 404 404 404
+POST /orgs/{org}/settings/api-keys/{id=own}/pause                in  404 404 303 303 303 |
+POST /orgs/{org}/settings/api-keys/{id=colleague}/pause          in  404 404 403 303 303 |
+POST /orgs/{org}/settings/api-keys/{id=foreign}/pause            in  404 404 404 404 404 |
+POST /orgs/{org}/settings/api-keys/{id=missing}/pause            in  404 404 404 404 404 |
+GET  /orgs/{org}/settings/api-keys/{id=own}/resume               in  404 404 200 200 200
+GET  /orgs/{org}/settings/api-keys/{id=colleague}/resume         in  404 404 403 200 200
+GET  /orgs/{org}/settings/api-keys/{id=foreign}/resume           in  404 404 404 404 404
+POST /orgs/{org}/settings/api-keys/{id=own}/resume               in  404 404 303 303 303 |
+POST /orgs/{org}/settings/api-keys/{id=colleague}/resume         in  404 404 403 303 303 |
+POST /orgs/{org}/settings/api-keys/{id=foreign}/resume           in  404 404 404 404 404 |
+POST /orgs/{org}/settings/api-keys/{id=missing}/resume           in  404 404 404 404 404 |
 ";
 
 /// The columns: no credential, a revoked key, a service token, the key of another organization's owner, Ben's own key, a key
@@ -187,6 +201,14 @@ POST  /v1/keys/{id=own}/revoke       401 401 403 404 200 200 | {}
 POST  /v1/keys/{id=colleague}/revoke 401 401 403 404 403 200 | {}
 POST  /v1/keys/{id=foreign}/revoke   401 401 403 200 404 404 | {}
 POST  /v1/keys/{id=missing}/revoke   401 401 403 404 404 404 | {}
+POST  /v1/keys/{id=own}/pause        401 401 403 404 200 200 |
+POST  /v1/keys/{id=colleague}/pause  401 401 403 404 403 200 |
+POST  /v1/keys/{id=foreign}/pause    401 401 403 200 404 404 |
+POST  /v1/keys/{id=missing}/pause    401 401 403 404 404 404 |
+POST  /v1/keys/{id=own}/resume       401 401 403 404 200 200 |
+POST  /v1/keys/{id=colleague}/resume 401 401 403 404 403 200 |
+POST  /v1/keys/{id=foreign}/resume   401 401 403 200 404 404 |
+POST  /v1/keys/{id=missing}/resume   401 401 403 404 404 404 |
 "#;
 
 /// A line of a table.

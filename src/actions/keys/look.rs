@@ -37,6 +37,8 @@ pub struct KeyView {
     pub may_finish: bool,
     /// Whether the caller may revoke it.
     pub may_revoke: bool,
+    /// Whether the caller may let it rest now, or work again when it rests.
+    pub may_pause: bool,
 }
 
 /// Which page of a list.
@@ -129,6 +131,7 @@ fn view(
         may_rotate: may_manage && policy::may_rotate_key(actor, &key, Grace::Now, now).is_ok(),
         may_finish: may_manage && policy::may_finish_rotation(actor, &key, now).is_ok(),
         may_revoke: may_manage && policy::may_revoke_key(actor, &key).is_ok(),
+        may_pause: may_manage && policy::may_pause_key(actor, &key, now).is_ok(),
         key,
     }
 }

@@ -256,6 +256,14 @@ pub fn update_name_and_note(conn: &mut Conn, id: &KeyId, name: &str, text: &str)
     note(Change::Key(id.clone()))
 }
 
+/// Lets a key rest from this time on, or work again.
+pub fn update_paused(conn: &mut Conn, id: &KeyId, since: Option<Timestamp>) -> DbResult<()> {
+    diesel::update(api_keys::table.find(id.as_str()))
+        .set(api_keys::paused_at.eq(since.map(Timestamp::as_micros)))
+        .execute(conn)?;
+    note(Change::Key(id.clone()))
+}
+
 /// Hands a key over to another member, with the most that it may do from now on.
 pub fn update_owner(conn: &mut Conn, id: &KeyId, owner: &UserId, role_max: Role) -> DbResult<()> {
     diesel::update(api_keys::table.find(id.as_str()))

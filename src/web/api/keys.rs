@@ -57,7 +57,7 @@ pub struct RotationObject {
 }
 
 impl KeyObject {
-    fn new(view: KeyView, now: Timestamp) -> Self {
+    pub(super) fn new(view: KeyView, now: Timestamp) -> Self {
         let rotation = view.key.secret_in_grace(now).map(|old| RotationObject {
             previous_last4: old.last4.clone(),
             current_last4: view.key.current.last4.clone(),

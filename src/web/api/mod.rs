@@ -9,6 +9,7 @@ pub mod keys;
 pub mod openapi;
 pub mod orgs;
 pub mod original;
+pub mod pause;
 pub mod presented;
 pub mod rate_limit;
 pub mod stats;

@@ -10,7 +10,7 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use super::{auth, events, keys, orgs, stats, verify, whoami};
+use super::{auth, events, keys, orgs, pause, stats, verify, whoami};
 
 /// A failure: `application/problem+json` (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -54,6 +54,8 @@ pub struct Problem {
         keys::edit_key,
         keys::rotate_key,
         keys::revoke_key,
+        pause::pause_key,
+        pause::resume_key,
         stats::key_stats,
         events::list_events,
         events::report_outcomes,

@@ -18,6 +18,8 @@ pub(super) fn action_words(action: &str) -> &str {
         "key.rotated" => "Rotated the API key",
         "key.old_secret_ended" => "Ended the old secret of the API key",
         "key.revoked" => "Revoked the API key",
+        "key.paused" => "Paused the API key",
+        "key.resumed" => "Resumed the API key",
         "key.handed_over" => "Took over the API key",
         "member.invited" => "Invited",
         "member.invitation_withdrawn" => "Took back the invitation of",

@@ -61,6 +61,10 @@ pub struct KeyPage {
     pub logs_url: Option<String>,
     /// The rotate page, where allowed.
     pub rotate_url: Option<String>,
+    /// The page that lets it rest, where allowed.
+    pub pause_url: Option<String>,
+    /// The page that lets it work again, where it rests.
+    pub resume_url: Option<String>,
     /// The revoke page, where allowed.
     pub revoke_url: Option<String>,
 }
@@ -218,6 +222,38 @@ pub struct RevokePage {
     pub errors: Errors,
 }
 
+/// `GET …/{id}/pause` and `…/{id}/resume`.
+#[derive(Debug, Clone, Default, Template)]
+#[template(path = "keys/pause.html", blocks = ["panel"])]
+pub struct PausePage {
+    /// What surrounds it.
+    pub chrome: Chrome,
+    /// The list.
+    pub list_url: String,
+    /// The key's page.
+    pub key_url: String,
+    /// This page.
+    pub url: String,
+    /// The key's name.
+    pub name: String,
+    /// Whether it pauses; it resumes otherwise.
+    pub pauses: bool,
+    /// “Used 4 min ago from 203.0.113.0/24.” or “Never used.”
+    pub evidence: String,
+    /// “This key belongs to Ben.”; empty for one's own.
+    pub belongs_to: String,
+    /// No form is drawn, only this sentence.
+    pub refused: Option<String>,
+    /// What is wrong.
+    pub errors: Errors,
+}
+
+impl PausePage {
+    fn verb(&self) -> &'static str {
+        if self.pauses { "Pause" } else { "Resume" }
+    }
+}
+
 /// `GET …/revoke?ids=`: several at once. The number is typed into `confirm_count`.
 #[derive(Debug, Clone, Default, Template)]
 #[template(path = "keys/revoke_many.html", blocks = ["panel"])]
@@ -293,4 +329,4 @@ pub struct ReportLine {
     pub text: String,
 }
 
-views!(KeyPage, RotationPage, RotatePage, FinishRotationPage, RevokePage, RevokeManyPage, RevokedManyPage);
+views!(KeyPage, RotationPage, RotatePage, FinishRotationPage, RevokePage, PausePage, RevokeManyPage, RevokedManyPage);

@@ -32,6 +32,8 @@ pub(crate) async fn key_pages(keys: &LivedIn, browser: &Browser, mut look: impl 
         ("key-rotate-not-mine", format!("{LIST}/{}/rotate", keys.unused.id)),
         ("key-rotate-finish", format!("{LIST}/{}/rotate/finish", keys.rotating.id)),
         ("key-rotate-again", format!("{LIST}/{}/rotate", keys.rotating.id)),
+        ("key-pause", format!("{LIST}/{}/pause", keys.in_use.id)),
+        ("key-resume-not-paused", format!("{LIST}/{}/resume", keys.in_use.id)),
         ("key-revoke-in-use", format!("{LIST}/{}/revoke", keys.in_use.id)),
         ("key-revoke-unused", format!("{LIST}/{}/revoke", keys.unused.id)),
         ("key-revoke-revoked", format!("{LIST}/{}/revoke", keys.revoked.id)),

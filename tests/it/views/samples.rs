@@ -1,8 +1,8 @@
 //! Sample data for every page in every state.
 
 use keyrack::web::views::key::{
-    EditForm, FinishRotationPage, KeyLine, KeyPage, LastUsed, ReportLine, RevokeManyPage, RevokePage, RevokedManyPage,
-    RotatePage, Rotation, RotationPage,
+    EditForm, FinishRotationPage, KeyLine, KeyPage, LastUsed, PausePage, ReportLine, RevokeManyPage, RevokePage,
+    RevokedManyPage, RotatePage, Rotation, RotationPage,
 };
 use keyrack::web::views::keys::{
     AlreadyCreatedPage, Filters, KeyRow, KeysPage, NewKeyPage, PlanGate, RevealPage, SortLink, SortLinks, Status,
@@ -32,6 +32,7 @@ pub(super) fn all() -> Vec<Sample> {
     all.extend(cockpit());
     all.extend(rotating_one());
     all.extend(revoking());
+    all.extend(pausing());
     all.extend(settings::all());
     all
 }
@@ -562,4 +563,27 @@ fn revoking() -> Vec<Sample> {
             }),
         ),
     ]
+}
+
+fn pausing() -> Vec<Sample> {
+    let refused = PausePage { refused: Some("This key is not paused.".into()), ..pause(false) };
+    vec![
+        ("key-pause", Box::new(pause(true))),
+        ("key-resume", Box::new(pause(false))),
+        ("key-resume-not-paused", Box::new(refused)),
+    ]
+}
+
+fn pause(pauses: bool) -> PausePage {
+    PausePage {
+        chrome: chrome(Nav::ApiKeys),
+        list_url: BASE.into(),
+        key_url: format!("{BASE}/BRTRKFsL"),
+        url: format!("{BASE}/BRTRKFsL/pause"),
+        name: "CI/CD pipeline".into(),
+        pauses,
+        evidence: "Used 4 min ago from 203.0.113.0/24.".into(),
+        belongs_to: "This key belongs to Ben.".into(),
+        ..PausePage::default()
+    }
 }

@@ -3,6 +3,7 @@
 pub mod bulk;
 pub mod create;
 pub mod list;
+pub mod pause;
 pub mod revoke;
 pub mod rotate;
 pub mod show;

@@ -158,6 +158,8 @@ async fn draw_key(
         banner: banner(view, now),
         hints: hints_of(view, now),
         rotate_url: view.may_rotate.then(|| format!("{url}/rotate")),
+        pause_url: (view.may_pause && view.status != KeyStatus::Paused).then(|| format!("{url}/pause")),
+        resume_url: (view.may_pause && view.status == KeyStatus::Paused).then(|| format!("{url}/resume")),
         revoke_url: view.may_revoke.then(|| format!("{url}/revoke")),
         url,
     };
@@ -202,7 +204,9 @@ fn banner(view: &KeyView, now: Timestamp) -> Option<Flash> {
         KeyStatus::Expired => view.key.expires_at.map(|at| {
             Flash::warning(format!("Expired {} ({}). Requests with this key get 401.", at.human(), at.ago(now)))
         }),
-        KeyStatus::Paused => Some(Flash::warning("This key rests. Requests with it are refused until it is resumed.")),
+        KeyStatus::Paused => view.key.paused_at.map(|at| {
+            Flash::warning(format!("Paused {}. Requests with this key get 401 until it is resumed.", at.human()))
+        }),
         KeyStatus::Active | KeyStatus::Rotating => None,
     }
 }

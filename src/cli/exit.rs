@@ -43,6 +43,22 @@ impl ExitCode {
             Self::Network => 8,
         }
     }
+
+    /// The word for it in JSON, where the server has not said one.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Error => "ERROR",
+            Self::Usage => "USAGE",
+            Self::NotFound => "NOT_FOUND",
+            Self::SignIn => "NOT_SIGNED_IN",
+            Self::Forbidden => "FORBIDDEN",
+            Self::Limit => "LIMIT",
+            Self::Cancelled => "CANCELLED",
+            Self::Network => "NETWORK",
+        }
+    }
 }
 
 impl From<ExitCode> for std::process::ExitCode {
@@ -58,17 +74,56 @@ pub struct CliError {
     pub message: String,
     /// How to exit.
     pub code: ExitCode,
+    /// What the server said of it, for whoever reads JSON.
+    pub fault: Option<Box<Fault>>,
+}
+
+/// An error as the server named it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// `KEY_LIMIT_REACHED`.
+    pub code: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What to quote when asking for help.
+    pub request_id: Option<String>,
 }
 
 impl CliError {
     /// A failure without a code of its own.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: ExitCode::Error }
+        Self::of(ExitCode::Error, message)
+    }
+
+    /// A failure with this code.
+    pub fn of(code: ExitCode, message: impl Into<String>) -> Self {
+        Self { message: message.into(), code, fault: None }
+    }
+
+    /// What was typed makes no sense.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::of(ExitCode::Usage, message)
     }
 
     /// What was named does not exist.
     pub fn not_found(message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: ExitCode::NotFound }
+        Self::of(ExitCode::NotFound, message)
+    }
+
+    /// Nobody is signed in who could do this.
+    pub fn sign_in(message: impl Into<String>) -> Self {
+        Self::of(ExitCode::SignIn, message)
+    }
+
+    /// The person said no.
+    pub fn cancelled(message: impl Into<String>) -> Self {
+        Self::of(ExitCode::Cancelled, message)
+    }
+
+    /// An end without a word: whoever read the output went away.
+    #[must_use]
+    pub fn silent(code: ExitCode) -> Self {
+        Self::of(code, "")
     }
 }
 
@@ -107,6 +162,6 @@ impl From<AppError> for CliError {
             AppError::Unavailable(cause) => format!("KEYRACK_DATABASE_URL: {cause}"),
             _ => error.to_string(),
         };
-        Self { message, code }
+        Self::of(code, message)
     }
 }

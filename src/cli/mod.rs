@@ -1,30 +1,39 @@
 //! The command line: what `keyrack` understands, and the exit codes that scripts rely on.
 //!
-//! `server` holds the commands that open the database. Data goes to stdout, talk to stderr.
+//! `server` holds the commands that open the database, `client` those that speak HTTP to a server; `tree` puts them together, or
+//! leaves the server's out when the program is started under another product's name. Data goes to stdout, talk to stderr.
 
+mod client;
 mod exit;
 mod log;
 mod output;
 mod server;
+mod tree;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use exit::{CliError, ExitCode};
+pub use exit::{CliError, ExitCode, Fault};
+
+use client::{ClientCommand, Globals};
+use tree::Parsed;
 
 use crate::settings::{Settings, Sources};
 
-/// Serve the API-keys half of a SaaS product, and look after it
+/// Serve the API-keys half of a SaaS product, look after it, and use it
 ///
 /// Without a command it serves. Settings come from flags, from KEYRACK_* variables, from keyrack.toml and from defaults,
-/// in this order; `keyrack config dump` shows which came from where.
+/// in this order; `keyrack config dump` shows which came from where. The commands from `auth` on speak to a server that
+/// runs already.
 #[derive(Debug, Parser)]
 #[command(name = "keyrack", version, disable_help_subcommand = true)]
 struct Cli {
     #[command(flatten)]
     settings: SettingsArgs,
+    #[command(flatten)]
+    globals: Globals,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -47,7 +56,21 @@ struct SettingsArgs {
     public_url: Option<String>,
 }
 
+/// The ids of the flags above, for whoever must leave them out of a help.
+const SETTINGS_IDS: &[&str] = &["config", "listen", "database_url", "public_url"];
+
 impl SettingsArgs {
+    /// The first of these flags that was given, as it is written.
+    fn given(&self) -> Option<&'static str> {
+        let given = [
+            (self.config.is_some(), "--config"),
+            (self.listen.is_some(), "--listen"),
+            (self.database_url.is_some(), "--database-url"),
+            (self.public_url.is_some(), "--public-url"),
+        ];
+        given.into_iter().find_map(|(given, name)| given.then_some(name))
+    }
+
     fn load(&self) -> Result<Settings, CliError> {
         let given = [("listen", &self.listen), ("database_url", &self.database_url), ("public_url", &self.public_url)];
         let flags = given.into_iter().filter_map(|(path, value)| value.clone().map(|value| (path, value))).collect();
@@ -76,6 +99,8 @@ enum Command {
     /// Do what needs no sign-in, only access to the database
     #[command(subcommand)]
     Admin(server::AdminCommand),
+    #[command(flatten)]
+    Client(ClientCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -84,16 +109,34 @@ enum ConfigCommand {
     Dump,
 }
 
-/// Runs the command that the arguments name.
+/// Runs the command that the arguments name; the first of them is the name that the program was started under.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
+    let args: Vec<OsString> = args.into_iter().collect();
+    let (brand, env) = client::introduce(args.first().map_or(OsStr::new(""), OsString::as_os_str));
+    let parsed = tree::parse(&brand, &args);
+    match parsed {
+        Ok(Parsed::Server(cli)) => run_server(*cli),
+        Ok(Parsed::Client(given)) => {
+            let (command, globals) = *given;
+            let tree = tree::of(&brand);
+            client::run(command, globals, brand, env, tree)
+        }
+        Err(error) if error.use_stderr() && args.iter().any(|arg| arg == "--json") => {
+            let message = error.render().to_string();
+            let message = message.strip_prefix("error: ").unwrap_or(&message).trim_end();
+            let globals = Globals { json: true, ..Globals::default() };
+            client::manners(&globals, &env).error(&CliError::usage(message));
+            ExitCode::Usage
+        }
         Err(error) => {
             // Printing can only fail because nobody reads any more.
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Ok };
+            if error.use_stderr() { ExitCode::Usage } else { ExitCode::Ok }
         }
-    };
+    }
+}
+
+fn run_server(cli: Cli) -> ExitCode {
     match dispatch(cli) {
         Ok(code) => code,
         Err(error) => {
@@ -122,29 +165,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
             Ok(ExitCode::Ok)
         }
         Command::Admin(command) => server::admin(&settings, command),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::*;
-
-    #[test]
-    fn the_command_tree_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn help_is_imperative_and_has_no_full_stop() {
-        let mut waiting = vec![Cli::command()];
-        while let Some(command) = waiting.pop() {
-            let texts = command.get_arguments().filter_map(|argument| argument.get_help().map(ToString::to_string));
-            for text in texts.chain(command.get_about().map(ToString::to_string)) {
-                assert!(!text.ends_with('.') && text.starts_with(char::is_uppercase), "{}: {text}", command.get_name());
-            }
-            waiting.extend(command.get_subcommands().cloned());
-        }
+        // It was taken out where the arguments were read.
+        Command::Client(_) => Err(CliError::usage("this command needs no settings of the server")),
     }
 }

@@ -150,6 +150,12 @@ pub struct FirstOwner {
 pub struct Hidden(String);
 
 impl Hidden {
+    /// Takes a secret that something other than a setting brought.
+    #[must_use]
+    pub fn new(secret: String) -> Self {
+        Self(secret)
+    }
+
     /// The secret itself.
     #[must_use]
     pub fn expose(&self) -> &str {

@@ -1,0 +1,12 @@
+//! The command line that speaks to a server: the real binary in a home of its own, against the real server on either database.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests may stop at the first surprise, sleep, and read the environment"
+)]
+
+mod manners;
+mod support;

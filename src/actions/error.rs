@@ -152,6 +152,8 @@ fn denied_status(denied: &Denied) -> u16 {
         | Denied::TargetIsOwner
         | Denied::RoleAboveOwn
         | Denied::NotByKey
+        | Denied::NotByCommandLine
+        | Denied::CommandLineOnly
         | Denied::NotByService
         | Denied::ServiceOnly
         | Denied::PlanRequired { .. } => 403,
@@ -176,6 +178,8 @@ fn denied_code(denied: &Denied) -> &'static str {
         | Denied::TargetIsOwner
         | Denied::RoleAboveOwn
         | Denied::NotByKey
+        | Denied::NotByCommandLine
+        | Denied::CommandLineOnly
         | Denied::NotByService
         | Denied::ServiceOnly => "FORBIDDEN",
     }

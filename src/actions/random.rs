@@ -1,6 +1,7 @@
 //! Randomness from the operating system: ids and secrets.
 
 use crate::actions::AppError;
+use crate::domain::device::user_code_from;
 use crate::domain::ids::base62_from;
 use crate::domain::token::{SecretHash, hex};
 
@@ -56,6 +57,20 @@ impl Token {
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Token(hidden)")
+    }
+}
+
+/// A code that a person reads on one screen and types on another.
+///
+/// # Errors
+/// The operating system gave no randomness.
+pub fn user_code() -> Result<String, AppError> {
+    let mut bytes = [0; 32];
+    loop {
+        getrandom::fill(&mut bytes).map_err(|error| AppError::Internal(anyhow::anyhow!("no randomness: {error}")))?;
+        if let Some(code) = user_code_from(&bytes) {
+            return Ok(code);
+        }
     }
 }
 

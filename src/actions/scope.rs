@@ -6,7 +6,7 @@ use super::AppError;
 use crate::clock::Clock;
 use crate::db::{self, Conn};
 use crate::domain::audit::AuditEntry;
-use crate::domain::ids::{KeyId, SessionId, UserId};
+use crate::domain::ids::{CliTokenId, KeyId, SessionId, UserId};
 use crate::domain::org::{Member, Org, Plan};
 use crate::domain::policy::Actor;
 use crate::domain::rules::Rules;
@@ -21,6 +21,13 @@ pub enum Who {
         user: UserId,
         /// Their session.
         session: SessionId,
+    },
+    /// A person with a signed-in command line.
+    Cli {
+        /// The person.
+        user: UserId,
+        /// Their command line's token.
+        token: CliTokenId,
     },
     /// An API key, which acts as its owner.
     Key {
@@ -107,6 +114,12 @@ impl<'c> OrgScope<'c> {
         let now = db::now(conn, ctx.clock)?;
         let (user, key, credential) = match who {
             Who::Person { user, session } => (user.clone(), None, format!("session {session}")),
+            Who::Cli { user, token } => {
+                // Ended since it was let in, which it is in a stream after some time.
+                let found = db::cli_tokens::find_cli_token(conn, user, token)?;
+                found.filter(|token| token.is_live(now)).ok_or(AppError::SignIn)?;
+                (user.clone(), None, format!("cli {token}"))
+            }
             Who::Key { id } => {
                 // Revoked, expired or paused since the check that let it in: the answer is the one public 401.
                 let key =

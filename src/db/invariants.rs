@@ -64,6 +64,21 @@ const INVARIANTS: &[(&str, &str)] = &[
         "SELECT s.id AS what FROM key_secrets s WHERE LENGTH(s.hash) <> 64 OR LENGTH(s.last4) <> 4",
     ),
     (
+        "what is stored of a command line and of a device is a SHA-256 in hexadecimal",
+        "SELECT t.id AS what FROM cli_tokens t WHERE LENGTH(t.token_hash) <> 64 \
+         UNION ALL SELECT d.id AS what FROM device_codes d WHERE LENGTH(d.code_hash) <> 64",
+    ),
+    (
+        "a device that was let in names its person and their organization",
+        "SELECT d.id AS what FROM device_codes d WHERE d.state IN ('allowed', 'used') \
+         AND (d.user_id IS NULL OR d.org_id IS NULL)",
+    ),
+    (
+        "the sign-in of each command line is in its person's log, once",
+        "SELECT t.id AS what FROM cli_tokens t WHERE (SELECT COUNT(*) FROM audit_log a WHERE a.chain = t.user_id \
+         AND a.credential = 'cli ' || t.id AND a.action = 'account.device_signed_in') <> 1",
+    ),
+    (
         "nothing happens before it exists",
         "SELECT k.id AS what FROM api_keys k WHERE k.revoked_at < k.created_at OR k.created_at > :now + 60000000",
     ),

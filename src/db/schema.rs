@@ -97,6 +97,20 @@ diesel::table! {
 diesel::table! {
     gate_nodes (id) { id -> Text, applied -> BigInt, renewals -> BigInt, }
 }
+diesel::table! {
+    device_codes (id) {
+        id -> Text, code_hash -> Text, user_code -> Text, name -> Text, address -> Text, client -> Text,
+        created_at -> BigInt, expires_at -> BigInt, poll_seconds -> BigInt, polled_at -> Nullable<BigInt>, state -> Text,
+        user_id -> Nullable<Text>, org_id -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    cli_tokens (id) {
+        id -> Text, token_hash -> Text, user_id -> Text, org_id -> Text, name -> Text, address -> Text, client -> Text,
+        created_at -> BigInt, expires_at -> BigInt, last_used_at -> Nullable<BigInt>, last_used_address -> Text,
+        ended_at -> Nullable<BigInt>,
+    }
+}
 
 diesel::joinable!(memberships -> users (user_id));
 diesel::joinable!(memberships -> orgs (org_id));

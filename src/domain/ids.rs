@@ -50,6 +50,10 @@ id! {
     LinkId,
     /// A credential of the operator's own backend, `svc_…`.
     ServiceTokenId,
+    /// A device that waits to be let in, `dev_…`; never one of its codes.
+    DeviceId,
+    /// A signed-in command line as its owner sees it in the list, `clt_…`; never its token.
+    CliTokenId,
 }
 
 /// The digits of base62 in the order of their values.

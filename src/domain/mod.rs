@@ -3,6 +3,7 @@
 //! Everything here is a value or a pure function of values, so all of it is tested without a server.
 
 pub mod audit;
+pub mod device;
 pub mod ids;
 pub mod in_url;
 pub mod key;

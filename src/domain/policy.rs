@@ -44,6 +44,12 @@ pub enum Denied {
     /// Keys do not manage keys, ruling 13.
     #[error("API keys cannot do this here. Sign in instead.")]
     NotByKey,
+    /// What a person does only where they typed their password.
+    #[error("This cannot be done on the command line. Open it in your browser.")]
+    NotByCommandLine,
+    /// A key or a backend where a person must be signed in on the command line.
+    #[error("Only a signed-in command line may do this.")]
+    CommandLineOnly,
     /// Service tokens check keys and do nothing else.
     #[error("A service token cannot do this. Use an API key or sign in.")]
     NotByService,

@@ -33,6 +33,10 @@ pub enum Bucket {
     Pair,
     /// New accounts from one source.
     SignUp,
+    /// Devices that ask to be let in, or wrong codes of such, from one source.
+    Device,
+    /// Wrong codes that one person typed.
+    Guess,
 }
 
 const PAIR_FREE: i64 = 5;
@@ -49,6 +53,8 @@ impl Bucket {
             Self::Source => Some((30, Span::minutes(15))),
             Self::Account => Some((100, Span::hours(1))),
             Self::SignUp => Some((10, Span::hours(1))),
+            Self::Device => Some((30, Span::minutes(15))),
+            Self::Guess => Some((10, Span::minutes(15))),
             Self::Pair => None,
         }
     }

@@ -217,7 +217,11 @@ fn parse_prefix(text: &str) -> Result<String, String> {
         && prefix.len() <= 20
         && prefix.chars().all(sane)
         && !prefix.ends_with('_');
-    if fine {
+    // What our own tokens begin with: a key must not be taken for one.
+    let taken = ["krc_", "krd_", "krs_"].iter().any(|ours| format!("{prefix}_").starts_with(ours));
+    if taken {
+        Err(format!("“{text}” is what Keyrack's own tokens begin with"))
+    } else if fine {
         Ok(prefix.to_owned())
     } else {
         Err(format!("“{text}” may hold a-z, 0-9 and _ only, beginning with a letter, 20 characters at most"))

@@ -25,7 +25,11 @@ pub enum Access {
     Key,
     /// Holders of a service token.
     Service,
-    /// Holders of an API key or a service token.
+    /// Holders of an API key, and persons with a signed-in command line, by role.
+    Caller,
+    /// Persons with a signed-in command line.
+    CommandLine,
+    /// Holders of any credential.
     Credential,
 }
 
@@ -75,22 +79,27 @@ routes! { CHECKS, check_routes, "":
 
 routes! { API, api_routes, "/v1":
     GET "/openapi.json" Anyone => api::openapi::serve;
+    GET "/brand" Anyone => api::brand::brand;
+    POST "/device/code" Anyone => api::device::code;
+    POST "/device/token" Anyone => api::device::token;
+    POST "/device/revoke" CommandLine => api::device::revoke;
     GET "/whoami" Credential => api::whoami::whoami;
-    GET "/orgs" Key => api::orgs::list_orgs;
-    GET "/profiles" Key => api::orgs::list_profiles;
-    GET "/members" Key => api::orgs::list_members;
-    GET "/keys" Key => api::keys::list_keys;
-    POST "/keys" Key => api::keys::create_key;
-    GET "/keys/{id}" Key => api::keys::get_key;
-    PATCH "/keys/{id}" Key => api::keys::edit_key;
-    GET "/keys/{id}/stats" Key => api::stats::key_stats;
-    POST "/keys/{id}/rotate" Key => api::keys::rotate_key;
-    POST "/keys/{id}/revoke" Key => api::keys::revoke_key;
-    POST "/keys/{id}/pause" Key => api::pause::pause_key;
-    POST "/keys/{id}/resume" Key => api::pause::resume_key;
-    GET "/events" Key => api::events::list_events;
+    GET "/orgs" Caller => api::orgs::list_orgs;
+    GET "/profiles" Caller => api::orgs::list_profiles;
+    POST "/profiles" Caller => api::orgs::create_profile;
+    GET "/members" Caller => api::orgs::list_members;
+    GET "/keys" Caller => api::keys::list_keys;
+    POST "/keys" Caller => api::keys::create_key;
+    GET "/keys/{id}" Caller => api::keys::get_key;
+    PATCH "/keys/{id}" Caller => api::keys::edit_key;
+    GET "/keys/{id}/stats" Caller => api::stats::key_stats;
+    POST "/keys/{id}/rotate" Caller => api::keys::rotate_key;
+    POST "/keys/{id}/revoke" Caller => api::keys::revoke_key;
+    POST "/keys/{id}/pause" Caller => api::pause::pause_key;
+    POST "/keys/{id}/resume" Caller => api::pause::resume_key;
+    GET "/events" Caller => api::events::list_events;
     POST "/events" Service => api::events::report_outcomes;
-    GET "/events/stream" Key => api::events::stream_events;
+    GET "/events/stream" Caller => api::events::stream_events;
 }
 
 routes! { PAGES, page_routes, "":

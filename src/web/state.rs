@@ -23,6 +23,8 @@ pub struct WebConfig {
     pub cli_name: String,
     /// What its environment variables begin with, without the last underscore.
     pub env_prefix: String,
+    /// The name of the command line's project file.
+    pub project_file: String,
     /// Where the product's people get help, or nothing.
     pub support_url: Option<String>,
     /// Where plans are bought, or nothing.

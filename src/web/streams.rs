@@ -190,6 +190,7 @@ pub(super) async fn respond(req: &HttpRequest, watch: Watch, from: Option<i64>) 
     let (org, last) = begin.await?;
     let credential = match &watch.who {
         Who::Person { session, .. } => format!("session {session}"),
+        Who::Cli { token, .. } => format!("cli {token}"),
         Who::Key { id } => format!("key {id}"),
     };
     let mut res = HttpResponse::build(StatusCode::OK);

@@ -84,7 +84,9 @@ async fn the_table_of_routes_tells_the_truth_on_who_may_call() {
         let to_sign_in = answer.header("location").is_some_and(|place| place.starts_with("/sign-in"));
         match route.access {
             Access::Anyone => assert!(!to_sign_in || path == "/sign-out", "{name}"),
-            Access::Key | Access::Service | Access::Credential => drop(answer.assert_status(401)),
+            Access::Key | Access::Caller | Access::CommandLine | Access::Service | Access::Credential => {
+                drop(answer.assert_status(401));
+            }
             Access::SignedIn | Access::Member | Access::Admin | Access::Owner => assert!(to_sign_in, "{name}"),
         }
         if route.method == "GET" {
@@ -98,6 +100,8 @@ async fn the_table_of_routes_tells_the_truth_on_who_may_call() {
                 | Access::Anyone
                 | Access::SignedIn
                 | Access::Key
+                | Access::Caller
+                | Access::CommandLine
                 | Access::Service
                 | Access::Credential => {}
             }

@@ -14,6 +14,7 @@ mod auth_in_url;
 mod browser;
 mod cli_admin;
 mod cli_server;
+mod device_api;
 mod disk;
 mod escalation;
 mod event_stream;

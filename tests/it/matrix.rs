@@ -156,59 +156,64 @@ POST /orgs/{org}/settings/api-keys/{id=missing}/resume           in  404 404 404
 ";
 
 /// The columns: no credential, a revoked key, a service token, the key of another organization's owner, Ben's own key, a key
-/// of Ada's; keys may manage keys here. After `|`: the JSON.
+/// of Ada's, Ben's command line; keys may manage keys here. After `|`: the JSON.
 const API: &str = r#"
-GET   /v1/openapi.json               200 200 200 200 200 200
-GET   /v1/whoami                     401 401 200 200 200 200
-ANY   /v1/auth                       401 401 401 200 200 200
-ANY   /v1/auth/{path:.*=a/b}         401 401 401 200 200 200
-ANY   /v1/auth/{path:.*=nginx}       401 401 401 200 200 200
-ANY   /v1/auth/{path:.*=require/role:admin} 401 401 401 200 403 200
-ANY   /v1/auth/{path:.*=require/role:root}  403 403 403 403 403 403
-GET   /v1/orgs                       401 401 403 200 200 200
-GET   /v1/profiles                   401 401 403 200 200 200
-GET   /v1/members                    401 401 403 200 200 200
-GET   /v1/keys                       401 401 403 200 200 200
-POST  /v1/keys                       401 401 403 201 201 201 | {"name": "new"}
-POST  /v1/keys/verify                401 401 200 403 403 403 | {"key": "kr_x"}
-GET   /v1/keys/{id=own}              401 401 403 404 200 200
-GET   /v1/keys/{id=colleague}        401 401 403 404 403 200
-GET   /v1/keys/{id=foreign}          401 401 403 200 404 404
-GET   /v1/keys/{id=missing}          401 401 403 404 404 404
-PATCH /v1/keys/{id=own}              401 401 403 404 200 200 | {"name": "new"}
-PATCH /v1/keys/{id=colleague}        401 401 403 404 403 200 | {"name": "new"}
-PATCH /v1/keys/{id=foreign}          401 401 403 200 404 404 | {"name": "new"}
-PATCH /v1/keys/{id=missing}          401 401 403 404 404 404 | {"name": "new"}
-GET   /v1/keys/{id=own}/stats        401 401 403 404 200 200
-GET   /v1/keys/{id=colleague}/stats  401 401 403 404 403 200
-GET   /v1/keys/{id=foreign}/stats    401 401 403 200 404 404
-GET   /v1/keys/{id=missing}/stats    401 401 403 404 404 404
-GET   /v1/events                     401 401 403 200 200 200
-GET   /v1/events?key={id=own}        401 401 403 404 200 200
-GET   /v1/events?key={id=colleague}  401 401 403 404 403 200
-GET   /v1/events?key={id=foreign}    401 401 403 200 404 404
-GET   /v1/events?key={id=missing}    401 401 403 404 404 404
-POST  /v1/events                     401 401 202 403 403 403 | [{"request_id": "x", "status": 200, "duration_ms": 1}]
-GET   /v1/events/stream              401 401 403 200 200 200
-GET   /v1/events/stream?key={id=own} 401 401 403 404 200 200
-GET   /v1/events/stream?key={id=colleague} 401 401 403 404 403 200
-GET   /v1/events/stream?key={id=foreign} 401 401 403 200 404 404
-POST  /v1/keys/{id=own}/rotate       401 401 403 404 200 403 | {"grace": "now"}
-POST  /v1/keys/{id=colleague}/rotate 401 401 403 404 403 403 | {"grace": "now"}
-POST  /v1/keys/{id=foreign}/rotate   401 401 403 200 404 404 | {"grace": "now"}
-POST  /v1/keys/{id=missing}/rotate   401 401 403 404 404 404 | {"grace": "now"}
-POST  /v1/keys/{id=own}/revoke       401 401 403 404 200 200 | {}
-POST  /v1/keys/{id=colleague}/revoke 401 401 403 404 403 200 | {}
-POST  /v1/keys/{id=foreign}/revoke   401 401 403 200 404 404 | {}
-POST  /v1/keys/{id=missing}/revoke   401 401 403 404 404 404 | {}
-POST  /v1/keys/{id=own}/pause        401 401 403 404 200 200 |
-POST  /v1/keys/{id=colleague}/pause  401 401 403 404 403 200 |
-POST  /v1/keys/{id=foreign}/pause    401 401 403 200 404 404 |
-POST  /v1/keys/{id=missing}/pause    401 401 403 404 404 404 |
-POST  /v1/keys/{id=own}/resume       401 401 403 404 200 200 |
-POST  /v1/keys/{id=colleague}/resume 401 401 403 404 403 200 |
-POST  /v1/keys/{id=foreign}/resume   401 401 403 200 404 404 |
-POST  /v1/keys/{id=missing}/resume   401 401 403 404 404 404 |
+GET   /v1/openapi.json                          200 200 200 200 200 200 200
+GET   /v1/brand                                 200 200 200 200 200 200 200
+POST  /v1/device/code                           415 415 415 415 415 415 415 | {}
+POST  /v1/device/token                          415 415 415 415 415 415 415 | {}
+POST  /v1/device/revoke                         401 401 403 403 403 403 204 | {}
+GET   /v1/whoami                                401 401 200 200 200 200 200
+ANY   /v1/auth                                  401 401 401 200 200 200 401
+ANY   /v1/auth/{path:.*=a/b}                    401 401 401 200 200 200 401
+ANY   /v1/auth/{path:.*=nginx}                  401 401 401 200 200 200 401
+ANY   /v1/auth/{path:.*=require/role:admin}     401 401 401 200 403 200 401
+ANY   /v1/auth/{path:.*=require/role:root}      403 403 403 403 403 403 403
+GET   /v1/orgs                                  401 401 403 200 200 200 200
+GET   /v1/profiles                              401 401 403 200 200 200 200
+POST  /v1/profiles                              401 401 403 201 403 201 403 | {"name": "new"}
+GET   /v1/members                               401 401 403 200 200 200 200
+GET   /v1/keys                                  401 401 403 200 200 200 200
+POST  /v1/keys                                  401 401 403 201 201 201 201 | {"name": "new"}
+POST  /v1/keys/verify                           401 401 200 403 403 403 403 | {"key": "kr_x"}
+GET   /v1/keys/{id=own}                         401 401 403 404 200 200 200
+GET   /v1/keys/{id=colleague}                   401 401 403 404 403 200 403
+GET   /v1/keys/{id=foreign}                     401 401 403 200 404 404 404
+GET   /v1/keys/{id=missing}                     401 401 403 404 404 404 404
+PATCH /v1/keys/{id=own}                         401 401 403 404 200 200 200 | {"name": "new"}
+PATCH /v1/keys/{id=colleague}                   401 401 403 404 403 200 403 | {"name": "new"}
+PATCH /v1/keys/{id=foreign}                     401 401 403 200 404 404 404 | {"name": "new"}
+PATCH /v1/keys/{id=missing}                     401 401 403 404 404 404 404 | {"name": "new"}
+GET   /v1/keys/{id=own}/stats                   401 401 403 404 200 200 200
+GET   /v1/keys/{id=colleague}/stats             401 401 403 404 403 200 403
+GET   /v1/keys/{id=foreign}/stats               401 401 403 200 404 404 404
+GET   /v1/keys/{id=missing}/stats               401 401 403 404 404 404 404
+GET   /v1/events                                401 401 403 200 200 200 200
+GET   /v1/events?key={id=own}                   401 401 403 404 200 200 200
+GET   /v1/events?key={id=colleague}             401 401 403 404 403 200 403
+GET   /v1/events?key={id=foreign}               401 401 403 200 404 404 404
+GET   /v1/events?key={id=missing}               401 401 403 404 404 404 404
+POST  /v1/events                                401 401 202 403 403 403 403 | [{"request_id": "x", "status": 200, "duration_ms": 1}]
+GET   /v1/events/stream                         401 401 403 200 200 200 200
+GET   /v1/events/stream?key={id=own}            401 401 403 404 200 200 200
+GET   /v1/events/stream?key={id=colleague}      401 401 403 404 403 200 403
+GET   /v1/events/stream?key={id=foreign}        401 401 403 200 404 404 404
+POST  /v1/keys/{id=own}/rotate                  401 401 403 404 200 403 200 | {"grace": "now"}
+POST  /v1/keys/{id=colleague}/rotate            401 401 403 404 403 403 403 | {"grace": "now"}
+POST  /v1/keys/{id=foreign}/rotate              401 401 403 200 404 404 404 | {"grace": "now"}
+POST  /v1/keys/{id=missing}/rotate              401 401 403 404 404 404 404 | {"grace": "now"}
+POST  /v1/keys/{id=own}/revoke                  401 401 403 404 200 200 200 | {}
+POST  /v1/keys/{id=colleague}/revoke            401 401 403 404 403 200 403 | {}
+POST  /v1/keys/{id=foreign}/revoke              401 401 403 200 404 404 404 | {}
+POST  /v1/keys/{id=missing}/revoke              401 401 403 404 404 404 404 | {}
+POST  /v1/keys/{id=own}/pause                   401 401 403 404 200 200 200 |
+POST  /v1/keys/{id=colleague}/pause             401 401 403 404 403 200 403 |
+POST  /v1/keys/{id=foreign}/pause               401 401 403 200 404 404 404 |
+POST  /v1/keys/{id=missing}/pause               401 401 403 404 404 404 404 |
+POST  /v1/keys/{id=own}/resume                  401 401 403 404 200 200 200 |
+POST  /v1/keys/{id=colleague}/resume            401 401 403 404 403 200 403 |
+POST  /v1/keys/{id=foreign}/resume              401 401 403 200 404 404 404 |
+POST  /v1/keys/{id=missing}/resume              401 401 403 404 404 404 404 |
 "#;
 
 /// A line of a table.
@@ -256,6 +261,7 @@ struct World {
     admin: MadeKey,
     revoked: MadeKey,
     service: String,
+    command_line: String,
     invited: String,
 }
 
@@ -282,12 +288,13 @@ impl World {
             invite(scope, "guest@acme.example", "builder", None)
         });
         let invited = app.database.lines("SELECT id AS line FROM one_time_links").remove(0);
-        let service = service_token(&app);
+        let (service, command_line) = (service_token(&app), app.db_command_line("ben"));
         // A use is noted once a minute; so that checking changes no row, all were used a moment from now.
         for table in ["api_keys", "key_secrets"] {
             app.database.execute(&format!("UPDATE {table} SET last_used_at = created_at + 600000000"));
         }
-        Self { app, own, colleague, foreign, admin, revoked, service, invited }
+        app.database.execute("UPDATE cli_tokens SET last_used_at = created_at + 600000000");
+        Self { app, own, colleague, foreign, admin, revoked, service, command_line, invited }
     }
 
     fn fill(&self, text: &str) -> String {
@@ -423,8 +430,14 @@ async fn the_api_lets_in_whom_the_table_says() {
             if line.method != "GET" {
                 request = request.body("application/json", line.body.as_bytes().to_vec());
             }
-            let tokens =
-                [&world.revoked.secret, &world.service, &world.foreign.secret, &world.own.secret, &world.admin.secret];
+            let tokens = [
+                &world.revoked.secret,
+                &world.service,
+                &world.foreign.secret,
+                &world.own.secret,
+                &world.admin.secret,
+                &world.command_line,
+            ];
             if column > 0 {
                 request = request.header("Authorization", &format!("Bearer {}", tokens[column - 1]));
             }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::device::end_all_command_lines;
 use super::in_person;
 use super::sign_in::{Attempt, finish_check};
 use crate::actions::account::load_account;
@@ -49,7 +50,7 @@ fn act_on_self<T>(
     })
 }
 
-/// Puts another password in place and, where asked, ends every other session. `attempt` comes from `begin_password_check`, `good` says
+/// Puts another password in place and, where asked, ends every other session and command line. `attempt` comes from `begin_password_check`, `good` says
 /// whether the current password was right. Returns how many sessions ended.
 ///
 /// # Errors
@@ -71,7 +72,7 @@ pub fn change_password(
             return Err(AppError::SignIn);
         }
         db::users::update_password_hash(conn, &user.id, hash.as_str())?;
-        let ended = if end_others { db::sessions::delete_sessions_of(conn, &user.id, Some(session))? } else { 0 };
+        let ended = if end_others { end_all_but(conn, user, session, now)? } else { 0 };
         let (credential, after) = (format!("session {session}"), json!({"sessions_ended": ended}));
         account_audit(conn, &ctx, (&user.id, &user.name), &credential, "account.password_changed", after, now)?;
         Ok(Some(ended))
@@ -117,14 +118,20 @@ pub fn end_session(conn: &mut Conn, ctx: Ctx<'_>, who: &Who, id: &SessionId) -> 
     })
 }
 
-/// Ends all of the caller's sessions but the one that asks. Returns how many.
+/// Ends all of a person's sessions and command lines but this session. Returns how many.
+fn end_all_but(conn: &mut Conn, user: &User, session: &SessionId, now: Timestamp) -> Result<usize, AppError> {
+    let command_lines = end_all_command_lines(conn, &user.id, now)?;
+    Ok(command_lines + db::sessions::delete_sessions_of(conn, &user.id, Some(session))?)
+}
+
+/// Ends all of the caller's sessions and command lines but the one that asks. Returns how many.
 ///
 /// # Errors
 /// The database's own failure.
 pub fn end_other_sessions(conn: &mut Conn, ctx: Ctx<'_>, who: &Who) -> Result<usize, AppError> {
     let (_, session) = in_person(who)?;
     act_on_self(conn, ctx, who, |conn, user, now| {
-        let ended = db::sessions::delete_sessions_of(conn, &user.id, Some(session))?;
+        let ended = end_all_but(conn, user, session, now)?;
         let (credential, after) = (format!("session {session}"), json!({"sessions_ended": ended}));
         account_audit(conn, &ctx, (&user.id, &user.name), &credential, "account.other_sessions_ended", after, now)?;
         Ok(ended)

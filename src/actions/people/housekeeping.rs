@@ -3,6 +3,7 @@
 use crate::actions::{AppError, Ctx};
 use crate::db::usage::{MINUTES_KEPT, Step};
 use crate::db::{self, Conn};
+use crate::domain::device::{CODE_REMEMBERED, TOKEN_REMEMBERED};
 use crate::domain::session::{AGE_MAX, IDLE_MAX};
 use crate::domain::throttle::FORGOTTEN_AFTER;
 use crate::domain::time::{Span, Timestamp};
@@ -18,8 +19,8 @@ const PIECES_MAX: usize = 200;
 /// How many changes a node may be behind before it reads everything anew.
 const CHANGES_KEPT: i64 = 10_000;
 
-/// Ends for good what a grace has left behind, so that no clock turned back revives it; deletes dead sessions, old nonces,
-/// idle throttles, and counts and events that are old enough. Returns how many rows that were.
+/// Ends for good what a grace has left behind, so that no clock turned back revives it; deletes dead sessions and
+/// command lines, old nonces and codes, idle throttles, and counts and events that are old enough. Returns how many rows that were.
 ///
 /// # Errors
 /// The database's own failure.
@@ -28,10 +29,12 @@ pub fn clean_up(conn: &mut Conn, ctx: Ctx<'_>) -> Result<usize, AppError> {
     let sessions = db::sessions::delete_dead_sessions(conn, now.minus(IDLE_MAX), now.minus(AGE_MAX))?;
     let done = db::tokens::delete_old_done(conn, now.minus(DONE_REMEMBERED))?;
     let throttles = db::throttles::delete_old_throttles(conn, now.minus(FORGOTTEN_AFTER))?;
+    let devices = db::devices::delete_old_devices(conn, now.minus(CODE_REMEMBERED))?
+        + db::cli_tokens::delete_old_cli_tokens(conn, now.minus(TOKEN_REMEMBERED))?;
     let secrets = db::write(conn, |conn| db::keys::mark_overdue_secrets_ended(conn, now))?;
     let changes = db::changes::delete_old_changes(conn, CHANGES_KEPT)?;
     let records = clear_records(conn, ctx, now)?;
-    Ok(sessions + done + throttles + secrets + changes + records)
+    Ok(sessions + done + throttles + devices + secrets + changes + records)
 }
 
 /// Deletes counts and events that are older than the operator wants, in pieces that leave room for others to write between.

@@ -2,6 +2,7 @@
 
 mod account;
 mod audit;
+mod device;
 mod housekeeping;
 mod invitations;
 mod members;
@@ -14,6 +15,10 @@ mod sign_in;
 pub use crate::db::audit::AuditFilter;
 pub use account::{SessionView, account_events, change_password, end_other_sessions, end_session, list_sessions};
 pub use audit::{AuditFormat, AuditPage, ChainState, audit_actors, export_audit, list_audit, verify_audit};
+pub use device::{
+    CommandLine, Decision, DeviceStart, Polled, begin_device, decide_device, end_command_line, enter_command_line,
+    list_command_lines, look_at_device, poll_device,
+};
 pub use housekeeping::clean_up;
 pub use invitations::{
     Invitation, InvitedPerson, accept_invitation, invite, join_as_new_person, look_at_invitation, open_invitations,
@@ -24,7 +29,7 @@ pub use operator::{
     create_owner, create_service_token, disable_user, enable_user, list_service_tokens, reset_password,
     revoke_service_token, set_plan,
 };
-pub use orgs::{OrgView, create_org, list_orgs, rename_org};
+pub use orgs::{OrgEntry, OrgView, create_org, list_orgs, list_reachable_orgs, org_of_command_line, rename_org};
 pub use profiles::{create_profile, list_profiles, rename_profile};
 pub use setup::{NewPerson, NewPersonForm, is_set_up, make_setup_link, read_new_person, set_up, sign_up};
 pub use sign_in::{Arrival, Attempt, begin_password_check, begin_sign_in, begin_sign_up, finish_sign_in};
@@ -58,6 +63,7 @@ fn note_done(conn: &mut Conn, once: Option<&Once>, id: &str, now: Timestamp) -> 
 fn in_person(who: &Who) -> Result<(&UserId, &SessionId), AppError> {
     match who {
         Who::Person { user, session } => Ok((user, session)),
+        Who::Cli { .. } => Err(Denied::NotByCommandLine.into()),
         Who::Key { .. } => Err(Denied::NotByKey.into()),
     }
 }

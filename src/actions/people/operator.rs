@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::device::end_all_command_lines;
 use super::setup::{NewPerson, add_owner, is_set_up};
 use super::{SERVER_CHAIN, orgs::lock_installation};
 use crate::actions::password::HashedPassword;
@@ -88,7 +89,8 @@ fn act_on_person(
         let user = find_person(conn, email)?;
         let now = db::now(conn, ctx.clock)?;
         f(conn, &user, now)?;
-        let ended = db::sessions::delete_sessions_of(conn, &user.id, None)?;
+        let ended =
+            end_all_command_lines(conn, &user.id, now)? + db::sessions::delete_sessions_of(conn, &user.id, None)?;
         let sides = (Value::Null, json!({"sessions_ended": ended}));
         server_audit(conn, &ctx, user.id.as_str(), action, (user.id.as_str(), &user.name), sides, now)?;
         Ok(user)

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{SERVER_CHAIN, done_before, in_person, note_done};
 use crate::actions::keys::Once;
-use crate::actions::{AppError, Ctx, OrgScope, Who, random};
+use crate::actions::{AppError, Ctx, OrgScope, Who, look_in, random};
 use crate::db::{self, Conn};
 use crate::domain::ids::{OrgId, ProfileId};
 use crate::domain::names::{Name, slug_from};
@@ -40,6 +40,56 @@ pub fn list_orgs(conn: &mut Conn, ctx: Ctx<'_>, who: &Who) -> Result<Vec<OrgView
             Ok(OrgView { plan_name: ctx.rules.plan(&org.plan).name, members, org, role })
         })
         .collect()
+}
+
+/// An organization as a program sees it in a list.
+#[derive(Debug)]
+pub struct OrgEntry {
+    /// The organization.
+    pub org: Org,
+    /// What the caller may do in it.
+    pub role: Role,
+    /// Active keys now.
+    pub active_keys: u32,
+    /// How many the plan allows; nothing means no limit.
+    pub active_keys_max: Option<u32>,
+}
+
+/// The organizations that a caller by key or command line reaches, by name: a key its own (`slug`), a person all of theirs.
+///
+/// # Errors
+/// `SignIn` when the credential is over, or the database's own failure.
+pub fn list_reachable_orgs(conn: &mut Conn, ctx: Ctx<'_>, who: &Who, slug: &str) -> Result<Vec<OrgEntry>, AppError> {
+    let found = match who {
+        Who::Person { user, .. } | Who::Cli { user, .. } => db::orgs::list_orgs_of(conn, user)?,
+        Who::Key { .. } => vec![look_in(conn, ctx, who, slug, |scope| Ok((scope.org.clone(), scope.actor.role)))?],
+    };
+    let now = db::now(conn, ctx.clock)?;
+    found
+        .into_iter()
+        .map(|(org, role)| {
+            let active_keys = db::keys::count_active_keys(conn, &org.id, now)?;
+            Ok(OrgEntry { active_keys_max: ctx.rules.plan(&org.plan).active_keys_max, active_keys, org, role })
+        })
+        .collect()
+}
+
+/// The organization that a command line's request is about, with its person's role. Without a name it is the one they were
+/// in when they allowed it, which they may have left since.
+///
+/// # Errors
+/// `NotFound` for an organization that was named and is none of theirs.
+pub fn org_of_command_line(
+    conn: &mut Conn,
+    ctx: Ctx<'_>,
+    who: &Who,
+    (named, home): (Option<&str>, &str),
+) -> Result<Option<(Org, Role)>, AppError> {
+    let found = look_in(conn, ctx, who, named.unwrap_or(home), |scope| Ok((scope.org.clone(), scope.actor.role)));
+    match found {
+        Err(AppError::NotFound) if named.is_none() => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 /// Makes whatever comes after it in this transaction happen one at a time in the whole installation.

@@ -37,7 +37,7 @@ pub fn list_profiles(scope: &mut OrgScope<'_>) -> Result<Vec<(Profile, i64)>, Ap
 /// # Errors
 /// Not allowed, a mistake in `name`, or one profile too many.
 pub fn create_profile(scope: &mut OrgScope<'_>, name: &str, once: Option<&Once>) -> Result<Profile, AppError> {
-    policy::in_person(&scope.actor)?;
+    policy::may_manage_keys(&scope.actor, scope.ctx.rules.keys_may_manage_keys)?;
     policy::may_manage_profiles(&scope.actor)?;
     if let Some(id) = done_before(scope.conn, once)? {
         return db::orgs::find_profile(scope.conn, &scope.org.id, &ProfileId(id))?.ok_or(AppError::NotFound);

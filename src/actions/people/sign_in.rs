@@ -52,7 +52,7 @@ impl Attempt {
 }
 
 /// What counts as one source: an address, or the half of an IPv6 address that one customer gets whole.
-fn source_of(address: &str) -> String {
+pub(super) fn source_of(address: &str) -> String {
     match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
         Ok(IpAddr::V6(v6)) => format!("{:x}/64", u128::from(v6) >> 64),
         Ok(IpAddr::V4(v4)) => v4.to_string(),
@@ -105,7 +105,8 @@ pub fn begin_sign_up(conn: &mut Conn, ctx: Ctx<'_>) -> Result<(), AppError> {
     })
 }
 
-fn count_attempt(
+/// Counts an attempt as a failure before it is known to be one; see `give_back`.
+pub(super) fn count_attempt(
     conn: &mut Conn,
     ctx: &Ctx<'_>,
     buckets: &[(Bucket, String)],
@@ -177,11 +178,17 @@ pub(super) fn finish_check(
         account_audit(conn, ctx, (&user.id, &user.name), "none", failed, json!({}), now)?;
         return Ok(None);
     }
-    for (bucket, name) in &attempt.buckets {
+    give_back(conn, &attempt.buckets)?;
+    Ok(Some(user))
+}
+
+/// Takes back what was counted for an attempt that turned out well.
+pub(super) fn give_back(conn: &mut Conn, buckets: &[(Bucket, String)]) -> Result<(), AppError> {
+    for (bucket, name) in buckets {
         let throttle = db::throttles::lock_throttle(conn, name)?;
         db::throttles::put_throttle(conn, name, bucket.after_success(&throttle))?;
     }
-    Ok(Some(user))
+    Ok(())
 }
 
 #[cfg(test)]

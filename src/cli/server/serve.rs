@@ -133,6 +133,7 @@ fn web_config(settings: &Settings, key: &SessionKey) -> WebConfig {
         product: brand.name.clone(),
         cli_name: brand.cli_name.clone(),
         env_prefix: brand.env_prefix.clone(),
+        project_file: brand.project_file.clone(),
         support_url: brand.support_url.clone(),
         plans_url: brand.plans_url.clone(),
         public_url: settings.public_url.as_str().to_owned(),

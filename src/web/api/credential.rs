@@ -9,7 +9,9 @@ use actix_web::http::header::{HeaderMap, HeaderValue};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 
 use super::presented::{self, Presented};
+use crate::actions::people::{CommandLine, enter_command_line};
 use crate::actions::{AppError, Origin, Who};
+use crate::domain::device::CLI_PREFIX;
 use crate::domain::policy::Denied;
 use crate::domain::verdict::Verdict;
 use crate::gate::limit::Limits;
@@ -30,11 +32,45 @@ pub struct KeyCaller {
     pub origin: Origin,
 }
 
-impl KeyCaller {
+/// A person whose signed-in command line was let in.
+#[derive(Debug)]
+pub struct CommandLineCaller {
+    /// The command line.
+    pub line: CommandLine,
+    /// The slug of the organization that the request names.
+    pub named: Option<String>,
+    /// Where the request came from.
+    pub origin: Origin,
+}
+
+impl CommandLineCaller {
     /// For actions.
     #[must_use]
     pub fn who(&self) -> Who {
-        Who::Key { id: self.pass.key_id().into() }
+        Who::Cli { user: self.line.user.id.clone(), token: self.line.token.id.clone() }
+    }
+}
+
+/// Who acts in an organization by their role in it: an API key, or a person. That they belong to it and may do anything is
+/// for actions to find out.
+#[derive(Debug)]
+pub struct Acting {
+    /// For actions.
+    pub who: Who,
+    /// The organization.
+    pub slug: String,
+    /// Where the request came from.
+    pub origin: Origin,
+}
+
+impl Acting {
+    /// What tells this caller in this organization from all others.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match &self.who {
+            Who::Key { id } => format!("key {id}"),
+            Who::Person { user, .. } | Who::Cli { user, .. } => format!("{user} in {}", self.slug),
+        }
     }
 }
 
@@ -43,6 +79,8 @@ impl KeyCaller {
 pub enum Caller {
     /// An API key.
     Key(Box<KeyCaller>),
+    /// A signed-in command line.
+    CommandLine(Box<CommandLineCaller>),
     /// One of the operator's backends.
     Service(Arc<ServiceToken>),
 }
@@ -65,6 +103,25 @@ fn is_in_query(req: &HttpRequest) -> bool {
     names.into_iter().any(|name| matches!(name, "token" | "api_key"))
 }
 
+/// The slug in `X-Keyrack-Org`, where a request names an organization.
+fn named_org(headers: &HeaderMap) -> Result<Option<String>, AppError> {
+    let mut values = headers.get_all("x-keyrack-org");
+    let Some(value) = values.next() else { return Ok(None) };
+    let wrong = || AppError::BadRequest("X-Keyrack-Org is the slug of one organization, once.".to_owned());
+    let slug = value.to_str().ok().map(str::trim).filter(|slug| !slug.is_empty() && values.next().is_none());
+    slug.map(|slug| Some(slug.to_owned())).ok_or_else(wrong)
+}
+
+async fn identify_command_line(
+    req: &HttpRequest,
+    state: &State,
+    token: String,
+) -> Result<Box<CommandLineCaller>, AppError> {
+    let (origin, named) = (client::origin(req, "cli"), named_org(req.headers())?);
+    let line = state.run(origin.clone(), move |conn, ctx| enter_command_line(conn, ctx, &token)).await?;
+    Ok(Box::new(CommandLineCaller { line, named, origin }))
+}
+
 async fn identify(req: HttpRequest) -> Result<Caller, AppError> {
     let state = req.app_data::<web::Data<State>>().cloned().ok_or(AppError::NotFound)?;
     let origin = client::origin(&req, "api");
@@ -74,6 +131,9 @@ async fn identify(req: HttpRequest) -> Result<Caller, AppError> {
     let token = presented(req.headers())?;
     if token.starts_with(SERVICE_PREFIX) {
         return state.gate.find_service_token(&token)?.map(Caller::Service).ok_or(AppError::SignIn);
+    }
+    if token.starts_with(CLI_PREFIX) {
+        return identify_command_line(&req, &state, token).await.map(Caller::CommandLine);
     }
     let seen = Seen {
         method: req.method().as_str(),
@@ -112,7 +172,7 @@ pub(super) async fn only_service(req: &HttpRequest, state: &State) -> Result<(),
         return state.gate.find_service_token(&token)?.map(drop).ok_or(AppError::SignIn);
     }
     match identify(req.clone()).await? {
-        Caller::Key(_) => Err(AppError::Denied(Denied::ServiceOnly)),
+        Caller::Key(_) | Caller::CommandLine(_) => Err(AppError::Denied(Denied::ServiceOnly)),
         Caller::Service(_) => Ok(()),
     }
 }
@@ -128,7 +188,34 @@ impl FromRequest for Caller {
     }
 }
 
-impl FromRequest for KeyCaller {
+impl FromRequest for Acting {
+    type Error = AppError;
+    type Future = Boxed<Self>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            match identify(req.clone()).await? {
+                Caller::Key(caller) => {
+                    let slug = caller.pass.org.slug.clone();
+                    // A key has one organization; another is as good as none.
+                    if named_org(req.headers())?.is_some_and(|named| named != slug) {
+                        return Err(AppError::NotFound);
+                    }
+                    Ok(Self { who: Who::Key { id: caller.pass.key_id().into() }, slug, origin: caller.origin })
+                }
+                Caller::CommandLine(caller) => {
+                    let who = caller.who();
+                    let slug = caller.named.unwrap_or(caller.line.home.slug);
+                    Ok(Self { who, slug, origin: caller.origin })
+                }
+                Caller::Service(_) => Err(AppError::Denied(Denied::NotByService)),
+            }
+        })
+    }
+}
+
+impl FromRequest for CommandLineCaller {
     type Error = AppError;
     type Future = Boxed<Self>;
 
@@ -136,8 +223,8 @@ impl FromRequest for KeyCaller {
         let req = req.clone();
         Box::pin(async move {
             match identify(req).await? {
-                Caller::Key(caller) => Ok(*caller),
-                Caller::Service(_) => Err(AppError::Denied(Denied::NotByService)),
+                Caller::CommandLine(caller) => Ok(*caller),
+                Caller::Key(_) | Caller::Service(_) => Err(AppError::Denied(Denied::CommandLineOnly)),
             }
         })
     }

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::credential::{KeyCaller, only_service};
+use super::credential::{Acting, only_service};
 use super::{Listing, Named};
 use crate::actions::events::{self as deeds, Event, Labels, Line, Place, Report, Wanted};
 use crate::actions::{AppError, look_in};
@@ -90,7 +90,7 @@ fn wanted(key: Option<&String>, status: Option<&String>, since: Option<&String>)
 pub async fn list_events(
     state: web::Data<State>,
     query: Query<EventsQuery>,
-    caller: KeyCaller,
+    caller: Acting,
 ) -> Result<HttpResponse, AppError> {
     let query = query.0;
     let limit = super::keys::read_limit(query.limit.as_deref().unwrap_or("50"))?;
@@ -100,7 +100,7 @@ pub async fn list_events(
         Some(text) => Place::Before(text.parse().map_err(|_| wrong())?),
     };
     let wanted = wanted(query.key.as_ref(), query.status.as_ref(), query.since.as_ref())?;
-    let (who, slug) = (caller.who(), caller.pass.org.slug.clone());
+    let (who, slug) = (caller.who, caller.slug);
     let list = state.run(caller.origin, move |conn, ctx| {
         look_in(conn, ctx, &who, &slug, |scope| deeds::list_events(scope, &wanted, place, limit + 1))
     });
@@ -145,12 +145,12 @@ pub async fn stream_events(
     req: HttpRequest,
     state: web::Data<State>,
     query: Query<StreamQuery>,
-    caller: KeyCaller,
+    caller: Acting,
 ) -> Result<HttpResponse, AppError> {
     let query = query.0;
     let from = streams::last_event_id(&req, query.last_event_id.as_deref())?;
     let wanted = wanted(query.key.as_ref(), query.status.as_ref(), None)?;
-    let (who, slug) = (caller.who(), caller.pass.org.slug.clone());
+    let (who, slug) = (caller.who, caller.slug);
     streams::respond(&req, Watch { state, who, slug, origin: caller.origin, wanted, draw }, from).await
 }
 

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::credential::KeyCaller;
+use super::credential::Acting;
 use super::{Listing, Named};
 use crate::actions::keys::{self as deeds, Created, KeyFilter, KeyView, NewKey, Once, RevokeInput};
 use crate::actions::{AppError, act_in, look_in};
@@ -146,7 +146,7 @@ fn read_cursor(text: &str) -> Result<(Timestamp, KeyId), AppError> {
 pub async fn list_keys(
     state: web::Data<State>,
     query: Query<ListQuery>,
-    caller: KeyCaller,
+    caller: Acting,
 ) -> Result<HttpResponse, AppError> {
     let query = query.0;
     let limit = read_limit(query.limit.as_deref().unwrap_or("50"))?;
@@ -157,7 +157,7 @@ pub async fn list_keys(
         with_ended: query.all.is_some_and(|all| matches!(all.as_str(), "1" | "true")),
         ..KeyFilter::default()
     };
-    let (who, slug) = (caller.who(), caller.pass.org.slug.clone());
+    let (who, slug) = (caller.who, caller.slug);
     let list = state.run(caller.origin, move |conn, ctx| {
         look_in(conn, ctx, &who, &slug, |scope| {
             Ok((deeds::list_keys_after(scope, filter, after, limit + 1)?, scope.now))
@@ -215,12 +215,12 @@ fn read_idempotency_key(req: &HttpRequest) -> Result<Option<String>, AppError> {
 pub async fn create_key(
     req: HttpRequest,
     state: web::Data<State>,
-    caller: KeyCaller,
+    caller: Acting,
     body: Json<CreateBody>,
 ) -> Result<HttpResponse, AppError> {
     let Json(body, bytes) = body;
     let once = read_idempotency_key(&req)?.map(|token| Once {
-        scope: format!("POST /v1/keys by key {}", caller.pass.key_id()),
+        scope: format!("POST /v1/keys by {}", caller.words()),
         token,
         body_hash: SecretHash::of(&String::from_utf8_lossy(&bytes)).to_hex(),
     });
@@ -232,7 +232,7 @@ pub async fn create_key(
         note: body.note.unwrap_or_default(),
         url_allowed: body.url_allowed.unwrap_or_default(),
     };
-    let (who, slug) = (caller.who(), caller.pass.org.slug.clone());
+    let (who, slug) = (caller.who, caller.slug);
     let create = state.run(caller.origin, move |conn, ctx| {
         act_in(conn, ctx, &who, &slug, |scope| Ok((deeds::create_key(scope, &new, once.as_ref())?, scope.now)))
     });
@@ -250,12 +250,8 @@ pub async fn create_key(
 /// # Errors
 /// 401, 403 for a colleague's key, 404.
 #[utoipa::path(get, path = "/v1/keys/{id}", tag = "Keys", params(("id" = String, Path, description = "The eight characters that name the key")), responses((status = 200, body = KeyObject)))]
-pub async fn get_key(
-    state: web::Data<State>,
-    id: web::Path<String>,
-    caller: KeyCaller,
-) -> Result<HttpResponse, AppError> {
-    let (who, slug, id) = (caller.who(), caller.pass.org.slug.clone(), KeyId(id.into_inner()));
+pub async fn get_key(state: web::Data<State>, id: web::Path<String>, caller: Acting) -> Result<HttpResponse, AppError> {
+    let (who, slug, id) = (caller.who, caller.slug, KeyId(id.into_inner()));
     let get = state.run(caller.origin, move |conn, ctx| {
         look_in(conn, ctx, &who, &slug, |scope| Ok((deeds::get_key(scope, &id)?, scope.now)))
     });
@@ -279,10 +275,10 @@ pub struct EditBody {
 pub async fn edit_key(
     state: web::Data<State>,
     id: web::Path<String>,
-    caller: KeyCaller,
+    caller: Acting,
     body: Json<EditBody>,
 ) -> Result<HttpResponse, AppError> {
-    let (who, slug, id) = (caller.who(), caller.pass.org.slug.clone(), KeyId(id.into_inner()));
+    let (who, slug, id) = (caller.who, caller.slug, KeyId(id.into_inner()));
     let edit = state.run(caller.origin, move |conn, ctx| {
         act_in(conn, ctx, &who, &slug, |scope| {
             let view = deeds::edit_key(scope, &id, body.0.name.as_deref(), body.0.note.as_deref())?;
@@ -310,12 +306,12 @@ pub struct RotateBody {
 pub async fn rotate_key(
     state: web::Data<State>,
     id: web::Path<String>,
-    caller: KeyCaller,
+    caller: Acting,
     body: Json<RotateBody>,
 ) -> Result<HttpResponse, AppError> {
     let grace =
         Grace::parse(body.0.grace.as_deref().unwrap_or("24h")).map_err(|text| AppError::field("grace", text))?;
-    let (who, slug, id) = (caller.who(), caller.pass.org.slug.clone(), KeyId(id.into_inner()));
+    let (who, slug, id) = (caller.who, caller.slug, KeyId(id.into_inner()));
     let rotate = state.run(caller.origin, move |conn, ctx| {
         act_in(conn, ctx, &who, &slug, |scope| Ok((deeds::rotate_key(scope, &id, grace, None)?, scope.now)))
     });
@@ -343,11 +339,11 @@ pub struct RevokeBody {
 pub async fn revoke_key(
     state: web::Data<State>,
     id: web::Path<String>,
-    caller: KeyCaller,
+    caller: Acting,
     body: Json<RevokeBody>,
 ) -> Result<HttpResponse, AppError> {
     let input = RevokeInput { confirm_name: None, reason: body.0.reason.unwrap_or_default() };
-    let (who, slug, id) = (caller.who(), caller.pass.org.slug.clone(), KeyId(id.into_inner()));
+    let (who, slug, id) = (caller.who, caller.slug, KeyId(id.into_inner()));
     let revoke = state.run(caller.origin, move |conn, ctx| {
         act_in(conn, ctx, &who, &slug, |scope| Ok((deeds::revoke_key(scope, &id, &input)?.0, scope.now)))
     });

@@ -1,8 +1,11 @@
-//! `/v1`: JSON for programs. Who calls is told by an API key or a service token in a header, never by a cookie.
+//! `/v1`: JSON for programs. Who calls is told by an API key, the token of a signed-in command line or a service token, in a
+//! header, never by a cookie.
 
 pub mod auth;
 pub mod auth_path;
+pub mod brand;
 pub mod credential;
+pub mod device;
 pub mod events;
 mod hot;
 pub mod keys;

@@ -10,7 +10,7 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use super::{auth, events, keys, orgs, pause, stats, verify, whoami};
+use super::{auth, brand, device, events, keys, orgs, pause, stats, verify, whoami};
 
 /// A failure: `application/problem+json` (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,17 +36,24 @@ pub struct Problem {
 #[openapi(
     info(
         title = "Keyrack API",
-        description = "API keys: who holds one, and making, rotating and revoking them. Times are RFC 3339 in UTC.",
+        description = "API keys: who holds one, and making, rotating and revoking them. Times are RFC 3339 in UTC. A \
+            signed-in command line acts as its person, in the organization that the header `X-Keyrack-Org` names by its \
+            slug; without it, in the one that its person was in when they signed it in.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
         serve,
+        brand::brand,
+        device::code,
+        device::token,
+        device::revoke,
         whoami::whoami,
         verify::verify,
         auth::auth,
         auth::auth_below,
         orgs::list_orgs,
         orgs::list_profiles,
+        orgs::create_profile,
         orgs::list_members,
         keys::list_keys,
         keys::create_key,
@@ -72,8 +79,9 @@ struct Everywhere;
 impl Modify for Everywhere {
     fn modify(&self, document: &mut Document) {
         let components = document.components.get_or_insert_default();
-        let bearer =
-            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The API key as a bearer token."));
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("An API key, or the token of a signed-in command line."));
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
         let header = ApiKeyValue::with_description("X-Api-Key", "The API key. Never together with a bearer token.");
         components.add_security_scheme("x_api_key", SecurityScheme::ApiKey(ApiKey::Header(header)));
@@ -93,18 +101,30 @@ impl Modify for Everywhere {
             ];
             for operation in operations.into_iter().flatten() {
                 let none: [&str; 0] = [];
-                operation.security =
-                    Some(vec![SecurityRequirement::new("bearer", none), SecurityRequirement::new("x_api_key", none)]);
+                let is_open = OPEN.contains(&path.as_str());
+                if !is_open {
+                    let (bearer, header) = ("bearer", "x_api_key");
+                    operation.security =
+                        Some(vec![SecurityRequirement::new(bearer, none), SecurityRequirement::new(header, none)]);
+                }
+                let known = &mut operation.responses.responses;
                 for (status, what) in FAILURES {
+                    let needs_caller = matches!(*status, "401" | "403" | "404" | "409");
+                    if known.contains_key(*status) || (is_open && needs_caller) {
+                        continue;
+                    }
                     let body = Content::builder().schema(Some(RefOr::Ref(Ref::from_schema_name("Problem")))).build();
                     let response =
                         ResponseBuilder::new().description(*what).content("application/problem+json", body).build();
-                    operation.responses.responses.insert((*status).to_owned(), RefOr::T(response));
+                    known.insert((*status).to_owned(), RefOr::T(response));
                 }
             }
         }
     }
 }
+
+/// Calls that take no credential.
+const OPEN: [&str; 3] = ["/v1/brand", "/v1/device/code", "/v1/device/token"];
 
 const FAILURES: &[(&str, &str)] = &[
     ("400", "The request is broken, or holds more than one credential"),

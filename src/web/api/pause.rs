@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 
-use super::credential::KeyCaller;
+use super::credential::Acting;
 use super::keys::KeyObject;
 use crate::actions::keys as deeds;
 use crate::actions::{AppError, act_in};
@@ -17,9 +17,9 @@ use crate::web::State;
 pub async fn pause_key(
     state: web::Data<State>,
     id: web::Path<String>,
-    caller: KeyCaller,
+    caller: Acting,
 ) -> Result<HttpResponse, AppError> {
-    let (who, slug, id) = (caller.who(), caller.pass.org.slug.clone(), KeyId(id.into_inner()));
+    let (who, slug, id) = (caller.who, caller.slug, KeyId(id.into_inner()));
     let pause = state.run(caller.origin, move |conn, ctx| {
         act_in(conn, ctx, &who, &slug, |scope| Ok((deeds::pause_key(scope, &id)?.0, scope.now)))
     });
@@ -35,9 +35,9 @@ pub async fn pause_key(
 pub async fn resume_key(
     state: web::Data<State>,
     id: web::Path<String>,
-    caller: KeyCaller,
+    caller: Acting,
 ) -> Result<HttpResponse, AppError> {
-    let (who, slug, id) = (caller.who(), caller.pass.org.slug.clone(), KeyId(id.into_inner()));
+    let (who, slug, id) = (caller.who, caller.slug, KeyId(id.into_inner()));
     let resume = state.run(caller.origin, move |conn, ctx| {
         act_in(conn, ctx, &who, &slug, |scope| Ok((deeds::resume_key(scope, &id)?.0, scope.now)))
     });

@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::credential::KeyCaller;
+use super::credential::Acting;
 use super::rate_limit::RateLimitObject;
 use crate::actions::keys::{self as deeds, Point, Stats};
 use crate::actions::{AppError, look_in};
@@ -80,11 +80,11 @@ pub async fn key_stats(
     state: web::Data<State>,
     id: web::Path<String>,
     query: Query<StatsQuery>,
-    caller: KeyCaller,
+    caller: Acting,
 ) -> Result<HttpResponse, AppError> {
     let since = query.0.since.as_deref().unwrap_or("24h");
     let since = parse_duration(since).map_err(|text| AppError::field("since", text))?;
-    let (who, slug, id) = (caller.who(), caller.pass.org.slug.clone(), KeyId(id.into_inner()));
+    let (who, slug, id) = (caller.who, caller.slug, KeyId(id.into_inner()));
     let key = id.clone();
     let stats = state.run(caller.origin, move |conn, ctx| {
         look_in(conn, ctx, &who, &slug, |scope| deeds::key_stats(scope, &id, since))

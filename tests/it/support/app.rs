@@ -372,6 +372,7 @@ fn usual_config() -> WebConfig {
         product: "Keyrack".into(),
         cli_name: "keyrack".into(),
         env_prefix: "KEYRACK".into(),
+        project_file: "keyrack.json".into(),
         support_url: None,
         plans_url: None,
         public_url: "http://127.0.0.1:8080".into(),

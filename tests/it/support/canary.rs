@@ -42,13 +42,14 @@ pub(crate) fn logged() -> String {
     String::from_utf8_lossy(&LOG.lock().unwrap()).into_owned()
 }
 
-/// Every full key that stands in a text: prefix, eight characters of id, `_`, 24 of secret.
+/// Every full key that stands in a text (prefix, eight characters of id, `_`, 24 of secret), and every token and code of
+/// a command line.
 pub(crate) fn keys_in(text: &str) -> Vec<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     let keys = words.filter(|word| {
         let mut parts = word.rsplit('_');
         let (secret, id, prefix) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""), parts.next());
-        secret.len() == 24 && id.len() == 8 && prefix.is_some()
+        secret.len() == 24 && (matches!(id, "krc" | "krd") || (id.len() == 8 && prefix.is_some()))
     });
     keys.map(str::to_owned).collect()
 }
@@ -101,6 +102,7 @@ mod base64_of {
 fn a_canary_is_recognised_in_its_forms() {
     let key = "kr_BRTRKFsL_51FwqftsmMDHHbJAMEXXHCgG";
     assert_eq!(keys_in(&format!("<input value=\"{key}\"> kr_BRTRK••••")), [key]);
+    assert_eq!(keys_in(&format!("\"krc_{}\"", &key[12..])).len(), 1);
     assert_eq!(keys_in(&format!("rk_live_{}", &key[3..])).len(), 1);
     assert_eq!(encode("Man"), "TWFu");
     assert_eq!(forms_of(key).len(), 4);

@@ -8,6 +8,7 @@ pub(crate) mod binary;
 pub(crate) mod canary;
 pub(crate) mod cast;
 pub(crate) mod database;
+pub(crate) mod device;
 pub(crate) mod http;
 pub(crate) mod keys;
 pub(crate) mod lived_in;

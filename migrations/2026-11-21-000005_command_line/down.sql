@@ -1,0 +1,2 @@
+DROP TABLE cli_tokens;
+DROP TABLE device_codes;

@@ -53,8 +53,9 @@ const UNAVAILABLE_BODY: &str = problem_text!(
 );
 
 /// What the proxy is told.
+#[expect(clippy::large_enum_variant, reason = "it lives for some nanoseconds, and a box would cost an allocation")]
 enum Answer {
-    Allow(Box<Pass>, Limits),
+    Allow(Pass, Limits),
     NoCredential,
     Unauthorized,
     Forbidden(&'static str, Limits),
@@ -146,7 +147,7 @@ fn warn_of_unknown_requirement() {
 
 fn answer(Checked { verdict, pass, limits }: Checked) -> Answer {
     match (verdict, pass) {
-        (Verdict::Valid, Some(pass)) => Answer::Allow(Box::new(pass), limits),
+        (Verdict::Valid, Some(pass)) => Answer::Allow(pass, limits),
         (Verdict::PlanRequired, _) => Answer::Forbidden(PLAN_BODY, limits),
         (Verdict::RoleTooLow, _) => Answer::Forbidden(ROLE_BODY, limits),
         (Verdict::RateLimited, _) => Answer::Limited(limits),

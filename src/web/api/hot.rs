@@ -12,9 +12,11 @@ use actix_web::web::Bytes;
 
 /// The request's id in an answer.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const HEX: &[u8; 16] = b"0123456789abcdef";
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// A short text that lives on the stack; what does not fit is left out.
+#[derive(Clone, Copy)]
 pub(super) struct Short<const N: usize> {
     bytes: [u8; N],
     len: usize,
@@ -28,25 +30,51 @@ impl<const N: usize> Short<N> {
     pub(super) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
     }
+
+    /// Appends it, or what fits of it.
+    pub(super) fn push(&mut self, text: &str) {
+        let text = &text[..text.floor_char_boundary(N - self.len)];
+        self.bytes[self.len..self.len + text.len()].copy_from_slice(text.as_bytes());
+        self.len += text.len();
+    }
+
+    /// Appends its digits: several times faster than `write!`, and asked for on every request.
+    pub(super) fn push_number(&mut self, mut number: u32) {
+        let mut digits = [0; 10];
+        let mut at = digits.len();
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        self.push(std::str::from_utf8(&digits[at..]).unwrap_or_default());
+    }
 }
 
 impl<const N: usize> fmt::Write for Short<N> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let text = &text[..text.floor_char_boundary(N - self.len)];
-        self.bytes[self.len..self.len + text.len()].copy_from_slice(text.as_bytes());
-        self.len += text.len();
+        self.push(text);
         Ok(())
     }
 }
 
-/// An address as text; empty when unknown.
+/// An address as text; empty when unknown. Each thread remembers the last one: behind a proxy it is the same again and again.
 pub(super) fn address_text(address: Option<IpAddr>) -> Short<48> {
-    let mut text = Short::new();
-    if let Some(address) = address {
-        // Writing to it cannot fail.
-        let _ = write!(text, "{address}");
+    thread_local!(static LAST: Cell<Option<(IpAddr, Short<48>)>> = const { Cell::new(None) });
+    let Some(address) = address else { return Short::new() };
+    match LAST.get() {
+        Some((known, text)) if known == address => text,
+        _ => {
+            let mut text = Short::new();
+            // Writing to it cannot fail.
+            let _ = write!(text, "{address}");
+            LAST.set(Some((address, text)));
+            text
+        }
     }
-    text
 }
 
 /// 32 hexadecimal characters that name a request. Unique, not secret: each thread begins at a random place and goes on
@@ -55,9 +83,11 @@ pub(super) fn request_id() -> Short<32> {
     thread_local!(static NEXT: Cell<u128> = Cell::new(somewhere()));
     let place = NEXT.get().wrapping_add(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     NEXT.set(place);
-    let mut id = Short::new();
-    // Writing to it cannot fail.
-    let _ = write!(id, "{place:032x}");
+    let mut id = Short { bytes: [0; 32], len: 32 };
+    for (two, byte) in id.bytes.chunks_exact_mut(2).zip(place.to_be_bytes()) {
+        two[0] = HEX[usize::from(byte >> 4)];
+        two[1] = HEX[usize::from(byte & 15)];
+    }
     id
 }
 
@@ -122,5 +152,16 @@ mod tests {
         let longest = "2001:0db8:0000:0000:0000:ff00:0042:8329".parse().unwrap();
         assert_eq!(address_text(Some(longest)).as_str(), "2001:db8::ff00:42:8329");
         assert_eq!(address_text(None).as_str(), "");
+        assert_eq!(address_text(Some([192, 0, 2, 7].into())).as_str(), "192.0.2.7");
+        assert_eq!(address_text(Some([192, 0, 2, 7].into())).as_str(), "192.0.2.7", "remembered");
+    }
+
+    #[test]
+    fn numbers_are_written_as_usual() {
+        for number in [0, 9, 10, 600, 1_000_000, u32::MAX] {
+            let mut text = Short::<16>::new();
+            text.push_number(number);
+            assert_eq!(text.as_str(), number.to_string());
+        }
     }
 }

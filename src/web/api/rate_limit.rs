@@ -1,12 +1,10 @@
 //! What is left of a limit, told in answers: the structured fields of the IETF's draft, and JSON.
 
-use std::fmt::Write as _;
-
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::web::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::hot::Short;
 use crate::gate::limit::{Limits, Taken};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -17,23 +15,34 @@ const WINDOW_SECONDS: u32 = 60;
 /// Puts `RateLimit-Policy` and `RateLimit` into an answer, and `Retry-After` where a limit refused the request. Only for
 /// callers who were recognised: else a stranger could read how busy somebody is.
 pub fn put_headers(headers: &mut HeaderMap, limits: &Limits) {
-    let (mut policy, mut left) = (String::with_capacity(64), String::with_capacity(64));
+    let (mut policy, mut left) = (Short::<64>::new(), Short::<80>::new());
     for (name, taken) in named(limits) {
-        let comma = if policy.is_empty() { "" } else { ", " };
-        // Writing to a text cannot fail.
-        let _ = write!(policy, "{comma}\"{name}\";q={};w={WINDOW_SECONDS}", taken.limit);
-        let _ = write!(left, "{comma}\"{name}\";r={};t={}", taken.remaining, taken.reset_seconds);
+        put_field(&mut policy, name, ("q", taken.limit), ("w", WINDOW_SECONDS));
+        put_field(&mut left, name, ("r", taken.remaining), ("t", taken.reset_seconds));
     }
-    if policy.is_empty() {
+    if policy.as_str().is_empty() {
         return;
     }
-    for (name, value) in [(POLICY, policy), (LEFT, left)] {
-        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) {
+    for (name, value) in [(POLICY, policy.as_str()), (LEFT, left.as_str())] {
+        if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name, value);
         }
     }
     if !limits.allowed() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after(limits)));
+    }
+}
+
+/// Appends an item with two parameters to a structured field: `"account";q=600;w=60` (RFC 9651).
+fn put_field<const N: usize>(text: &mut Short<N>, name: &str, first: (&str, u32), second: (&str, u32)) {
+    text.push(if text.as_str().is_empty() { "\"" } else { ", \"" });
+    text.push(name);
+    text.push("\"");
+    for (parameter, number) in [first, second] {
+        text.push(";");
+        text.push(parameter);
+        text.push("=");
+        text.push_number(number);
     }
 }
 

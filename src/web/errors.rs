@@ -191,7 +191,8 @@ pub(super) async fn as_pages(
     Ok(res.into_response(answer))
 }
 
-fn sign_in_url(back: &str) -> String {
+/// Where to sign in, to go on at `back`.
+pub(super) fn sign_in_url(back: &str) -> String {
     if back == "/" {
         return "/sign-in".to_owned();
     }

@@ -113,6 +113,8 @@ routes! { PAGES, page_routes, "":
     POST "/sign-up" Anyone => pages::setup::sign_up;
     GET "/join" Anyone => pages::join::form;
     POST "/join" Anyone => pages::join::join;
+    GET "/device" SignedIn => pages::device::form;
+    POST "/device" SignedIn => pages::device::post;
     GET "/orgs" SignedIn => pages::orgs::list;
     POST "/orgs" SignedIn => pages::orgs::post;
     GET "/account/security" SignedIn => pages::account::security;

@@ -15,6 +15,7 @@ mod browser;
 mod cli_admin;
 mod cli_server;
 mod device_api;
+mod device_page;
 mod disk;
 mod escalation;
 mod event_stream;

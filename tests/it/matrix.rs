@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use keyrack::actions::keys::{RevokeInput, revoke_key, rotate_key};
-use keyrack::actions::people::invite;
+use keyrack::actions::people::{begin_device, invite};
 use keyrack::domain::ids::UserId;
 use keyrack::domain::key::Grace;
 use keyrack::domain::org::User;
@@ -45,6 +45,13 @@ POST /sign-up                                                    404 404 404 404
 GET  /join                                                       200 200 200 200 200 200
 POST /join                                                       422 422 422 422 422 422 | token=x&step=join&name=A&password=correct horse battery
 
+GET  /device                                                     in  200 200 200 200 200
+GET  /device?user_code=BCDF-GHJK                                 in  200 200 200 200 200
+POST /device                                                     in  422 422 422 422 422 | user_code=BCDF-GHJK
+POST /device                                                     in  422 422 422 422 422 | user_code=BCDF-GHJK&decision=allow&org=acme
+POST /device                                                     in  200 200 200 200 200 | user_code={waiting}
+POST /device                                                     in  422 422 303 303 303 | user_code={waiting}&decision=allow&org=acme
+POST /device                                                     in  303 303 303 303 303 | user_code={waiting}&decision=deny
 GET  /orgs                                                       in  200 200 200 200 200
 POST /orgs                                                       in  303 303 303 303 303 | organization=New
 GET  /settings/api-keys                                          in  303 303 303 303 303
@@ -263,6 +270,7 @@ struct World {
     service: String,
     command_line: String,
     invited: String,
+    waiting: String,
 }
 
 impl World {
@@ -293,8 +301,10 @@ impl World {
         for table in ["api_keys", "key_secrets"] {
             app.database.execute(&format!("UPDATE {table} SET last_used_at = created_at + 600000000"));
         }
+        let waiting = app.db_act("ben", |conn, ctx, _, _| begin_device(conn, ctx, "ada-laptop")).unwrap();
+        let waiting = waiting.device.user_code;
         app.database.execute("UPDATE cli_tokens SET last_used_at = created_at + 600000000");
-        Self { app, own, colleague, foreign, admin, revoked, service, command_line, invited }
+        Self { app, own, colleague, foreign, admin, revoked, service, command_line, invited, waiting }
     }
 
     fn fill(&self, text: &str) -> String {
@@ -303,6 +313,7 @@ impl World {
             ("colleague", &self.colleague.id),
             ("foreign", &self.foreign.id),
             ("invited", &self.invited),
+            ("waiting", &self.waiting),
         ];
         let mut text = text.replace("{org}", "acme");
         for (name, id) in objects {

@@ -12,9 +12,12 @@ use crate::actions::AppError;
 use crate::actions::password::Password;
 use crate::actions::people as deeds;
 use crate::domain::audit::AuditEntry;
-use crate::domain::ids::SessionId;
+use crate::domain::device::CliToken;
+use crate::domain::ids::{CliTokenId, SessionId};
 use crate::domain::time::Timestamp;
-use crate::web::views::account::{AppearancePage, SecurityEvent, SecurityPage, SessionRow, SessionsPage};
+use crate::web::views::account::{
+    AppearancePage, CommandLineRow, SecurityEvent, SecurityPage, SessionRow, SessionsPage,
+};
 use crate::web::views::{Choice, Errors, Flash, Nav};
 use crate::web::{Form, State};
 
@@ -106,6 +109,11 @@ fn event(entry: &AuditEntry, now: Timestamp) -> SecurityEvent {
         "account.password_reset" => "Password reset by the operator",
         "account.session_ended" => "Ended a session",
         "account.other_sessions_ended" => "Ended all other sessions",
+        "account.device_allowed" => "Allowed a command line",
+        "account.device_denied" => "Denied a command line",
+        "account.device_signed_in" => "Signed in on the command line",
+        "account.device_signed_out" => "Signed out on the command line",
+        "account.device_ended" => "Ended a command line",
         "account.disabled" => "Account disabled by the operator",
         "account.enabled" => "Account enabled by the operator",
         other => other,
@@ -115,7 +123,10 @@ fn event(entry: &AuditEntry, now: Timestamp) -> SecurityEvent {
         at: time(entry.at, now),
         text: text.to_owned(),
         address: entry.address.clone(),
-        client: browser(after["client"].as_str().unwrap_or_default()),
+        client: match after["device"].as_str() {
+            Some(device) => device.to_owned(),
+            None => browser(after["client"].as_str().unwrap_or_default()),
+        },
     }
 }
 
@@ -142,7 +153,7 @@ fn browser(client: &str) -> String {
     }
 }
 
-/// `end` is a session's id, or `others`.
+/// `end` is the id of a session or a command line, or `others`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EndForm {
@@ -158,6 +169,8 @@ pub async fn sessions(state: web::Data<State>, me: SignedIn) -> Result<HttpRespo
     let account = me.account(&state).await?;
     let mut found = state.run(me.origin.clone(), move |conn, ctx| deeds::list_sessions(conn, ctx, &who)).await?;
     found.sort_by_key(|view| !view.is_current);
+    let who = me.who();
+    let lines = state.run(me.origin.clone(), move |conn, ctx| deeds::list_command_lines(conn, ctx, &who)).await?;
     let now = state.clock.now();
     let rows = found.into_iter().map(|view| SessionRow {
         id: view.id.to_string(),
@@ -170,14 +183,30 @@ pub async fn sessions(state: web::Data<State>, me: SignedIn) -> Result<HttpRespo
         seen: time(view.last_seen_at, now),
         is_current: view.is_current,
     });
-    let page = SessionsPage { chrome: me.chrome(&state, &account, None, Nav::Sessions)?, rows: rows.collect() };
+    let page = SessionsPage {
+        chrome: me.chrome(&state, &account, None, Nav::Sessions)?,
+        rows: rows.collect(),
+        command_lines: lines.into_iter().map(|token| command_line(token, now)).collect(),
+    };
     draw(me.htmx, 200, &page)
+}
+
+fn command_line(token: CliToken, now: Timestamp) -> CommandLineRow {
+    let place = Some(token.last_used_address).filter(|address| !address.is_empty());
+    CommandLineRow {
+        id: token.id.0,
+        name: token.name,
+        address: place.unwrap_or(token.address),
+        started: time(token.created_at, now),
+        used: token.last_used_at.map(|at| time(at, now)),
+        until: token.expires_at.day(),
+    }
 }
 
 /// `POST /account/sessions`.
 ///
 /// # Errors
-/// `NotFound` for a session that is not one's own or has ended.
+/// `NotFound` for a session or command line that is not one's own or has ended.
 pub async fn end_session(state: web::Data<State>, me: SignedIn, form: Form<EndForm>) -> Result<HttpResponse, AppError> {
     let who = me.who();
     if form.0.end == "others" {
@@ -187,6 +216,11 @@ pub async fn end_session(state: web::Data<State>, me: SignedIn, form: Form<EndFo
             count => format!("{count} other sessions ended."),
         };
         return go(me.htmx, &me.session, Flash::done(text), "/account/sessions");
+    }
+    if form.0.end.starts_with("clt_") {
+        let id = CliTokenId(form.0.end);
+        state.run(me.origin.clone(), move |conn, ctx| deeds::end_command_line(conn, ctx, &who, &id)).await?;
+        return go(me.htmx, &me.session, Flash::done("The command line is signed out."), "/account/sessions");
     }
     let id = SessionId(form.0.end);
     let is_own = id == me.sign_in.session;

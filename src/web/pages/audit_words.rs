@@ -40,6 +40,7 @@ pub(super) fn action_words(action: &str) -> &str {
 pub(super) fn credential_words(credential: &str) -> String {
     match credential.split_once(' ') {
         Some(("session", _)) => "in a browser".to_owned(),
+        Some(("cli", _)) => "on the command line".to_owned(),
         Some(("key", id)) => format!("with API key {id}"),
         Some(("setup link", _) | ("setup", _)) => "by the setup link".to_owned(),
         Some(("invitation", _)) => "by an invitation".to_owned(),

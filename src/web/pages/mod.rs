@@ -3,6 +3,7 @@
 pub mod account;
 pub mod audit;
 mod audit_words;
+pub mod device;
 mod frame;
 pub mod join;
 pub mod keys;

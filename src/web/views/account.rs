@@ -32,7 +32,7 @@ pub struct SecurityEvent {
     pub client: String,
 }
 
-/// `GET /account/sessions`; posts `end` = a session's id, or `others`.
+/// `GET /account/sessions`; posts `end` = the id of a session or a command line, or `others`.
 #[derive(Debug, Clone, Default, Template)]
 #[template(path = "account/sessions.html", blocks = ["panel"])]
 pub struct SessionsPage {
@@ -40,13 +40,15 @@ pub struct SessionsPage {
     pub chrome: Chrome,
     /// The sessions, the current one first.
     pub rows: Vec<SessionRow>,
+    /// The command lines that are signed in, the latest first.
+    pub command_lines: Vec<CommandLineRow>,
 }
 
 impl SessionsPage {
     /// Whether there is any but this one.
     #[must_use]
     pub fn has_others(&self) -> bool {
-        self.rows.iter().any(|row| !row.is_current)
+        !self.command_lines.is_empty() || self.rows.iter().any(|row| !row.is_current)
     }
 }
 
@@ -65,6 +67,23 @@ pub struct SessionRow {
     pub seen: Time,
     /// Whether it is this one.
     pub is_current: bool,
+}
+
+/// A command line that is signed in.
+#[derive(Debug, Clone, Default)]
+pub struct CommandLineRow {
+    /// Its public id.
+    pub id: String,
+    /// The device it is on.
+    pub name: String,
+    /// From where it was used last, or signed in.
+    pub address: String,
+    /// Since when.
+    pub started: Time,
+    /// When it was last used, if ever.
+    pub used: Option<Time>,
+    /// Until when.
+    pub until: String,
 }
 
 /// `GET /account/appearance`; posts `theme` = `system`, `light`, `dark`.

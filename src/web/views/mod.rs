@@ -19,6 +19,7 @@
 pub mod account;
 pub mod audit;
 pub mod chart;
+pub mod device;
 pub mod errors;
 pub mod key;
 pub mod keys;

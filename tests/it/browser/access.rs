@@ -55,6 +55,14 @@ async fn the_other_pages() {
 }
 
 #[actix_web::test]
+async fn letting_a_command_line_in() {
+    let (site, _, browser) = tour::olives_site().await;
+    let mut found = Vec::new();
+    tour::devices(&site, &browser, async |browser: &Browser, name: &str| look(browser, name, &mut found).await).await;
+    assert_none(&found);
+}
+
+#[actix_web::test]
 async fn invitations() {
     let (site, _, browser) = tour::olives_site().await;
     let mut found = Vec::new();

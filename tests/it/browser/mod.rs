@@ -3,6 +3,7 @@
 mod access;
 mod axe;
 mod control;
+mod device;
 mod driver;
 mod keyboard;
 mod keys;

@@ -37,6 +37,13 @@ async fn of_the_other_pages() {
 
 #[actix_web::test]
 #[ignore = "pictures for people: tests/run screenshots"]
+async fn of_devices() {
+    let (site, _, browser) = tour::olives_site().await;
+    tour::devices(&site, &browser, picture).await;
+}
+
+#[actix_web::test]
+#[ignore = "pictures for people: tests/run screenshots"]
 async fn of_other_people() {
     tour::other_people(picture).await;
     tour::first_run(picture).await;

@@ -117,6 +117,36 @@ pub(crate) async fn other_pages(browser: &Browser, mut look: impl AsyncFnMut(&Br
     look(browser, "menu-organizations").await;
 }
 
+/// Letting a command line in, and the list in which it stands then.
+pub(crate) async fn devices(site: &Site, browser: &Browser, mut look: impl AsyncFnMut(&Browser, &str)) {
+    let name = "olives-workstation-in-the-corner-of-the-office-upstairs";
+    let waiting = site.app.ask_in(name).await;
+    browser.goto(&format!("/device?user_code={}", waiting.user_code)).await;
+    look(browser, "device").await;
+    browser.fill("#user_code", "BCDF").await;
+    browser.click("#code-submit").await;
+    browser.find("#error-summary").await;
+    look(browser, "device-mistake").await;
+    browser.fill("#user_code", &waiting.user_code).await;
+    browser.click("#code-submit").await;
+    browser.find("#device-form").await;
+    look(browser, "device-found").await;
+    site.app.database.execute(
+        "INSERT INTO memberships (org_id, user_id, role, joined_at) VALUES ('org_globex', 'usr_olive', 'builder', 1)",
+    );
+    browser.goto(&format!("/device?user_code={}", waiting.user_code)).await;
+    browser.click("#code-submit").await;
+    browser.find("#device-form [type=radio]").await;
+    look(browser, "device-found-choice").await;
+    browser.click("#allow").await;
+    browser.wait_for_text("go back to your terminal").await;
+    look(browser, "device-allowed").await;
+    site.app.poll(&waiting.device_code).await.assert_status(200);
+    browser.goto("/account/sessions").await;
+    browser.wait_for_text(name).await;
+    look(browser, "sessions-command-line").await;
+}
+
 /// The dialogs about members, a form with a mistake on a page, and an invitation up to the other end of its link.
 pub(crate) async fn invitations(site: &Site, browser: &Browser, mut look: impl AsyncFnMut(&Browser, &str)) {
     let members = "/orgs/acme/settings/members";

@@ -1,7 +1,10 @@
 //! Sample data for people, members, organizations, plan, audit log, account and errors.
 
-use keyrack::web::views::account::{AppearancePage, SecurityEvent, SecurityPage, SessionRow, SessionsPage};
+use keyrack::web::views::account::{
+    AppearancePage, CommandLineRow, SecurityEvent, SecurityPage, SessionRow, SessionsPage,
+};
 use keyrack::web::views::audit::{AuditPage, AuditRow, Change};
+use keyrack::web::views::device::{DevicePage, DeviceView};
 use keyrack::web::views::errors::ErrorPage;
 use keyrack::web::views::logs::{LogRow, LogsPage};
 use keyrack::web::views::members::{InvitationRow, InvitePage, InvitedPage, MemberRow, MembersPage, RemoveMemberPage};
@@ -16,6 +19,7 @@ const SETTINGS: &str = "/orgs/acme/settings";
 
 pub(super) fn all() -> Vec<Sample> {
     let mut all = people();
+    all.extend(devices());
     all.extend(members());
     all.extend(orgs());
     all.extend(profiles());
@@ -85,6 +89,35 @@ fn people() -> Vec<Sample> {
                 links: vec![Link { url: "/sign-in".into(), text: "Sign in".into() }],
             }),
         ),
+    ]
+}
+
+fn devices() -> Vec<Sample> {
+    let page = DevicePage {
+        chrome: chrome(Nav::None),
+        command: "keyrack auth login".into(),
+        user_code: "BCDF-GHJK".into(),
+        ..DevicePage::default()
+    };
+    let orgs = vec![Choice::new("acme", "Acme", true).hint("as admin"), Choice::new("globex", "Globex", false)];
+    let waiting = |orgs| DeviceView {
+        code: "BCDF-GHJK".into(),
+        name: "ada-laptop".into(),
+        system: "Linux".into(),
+        address: "203.0.113.7".into(),
+        asked: time("just now"),
+        until: "19 Feb 2027".into(),
+        person: "Ada Admin (ada@acme.example)".into(),
+        orgs,
+    };
+    let shown = |orgs, errors| DevicePage { device: Some(waiting(orgs)), errors, ..page.clone() };
+    vec![
+        ("device-wrong", Box::new(DevicePage { errors: mistakes(&[("user_code", "Wrong.")]), ..page.clone() })),
+        ("device-nowhere", Box::new(shown(Vec::new(), Errors::none()))),
+        ("device-one", Box::new(shown(orgs[..1].to_vec(), Errors::none()))),
+        ("device-mistake", Box::new(shown(orgs.clone(), Errors::about_all("Choose one of your organizations.")))),
+        ("device-many", Box::new(shown(orgs, Errors::none()))),
+        ("device", Box::new(page)),
     ]
 }
 
@@ -464,6 +497,14 @@ fn account() -> Vec<Sample> {
         seen: time("just now"),
         is_current,
     };
+    let command_line = |id: &str, used| CommandLineRow {
+        id: id.into(),
+        name: "ada-laptop".into(),
+        address: "203.0.113.7".into(),
+        started: time("3 Nov"),
+        used,
+        until: "1 Feb 2027".into(),
+    };
     let event = |text: &str| SecurityEvent {
         at: time("2 h ago"),
         text: text.into(),
@@ -491,6 +532,7 @@ fn account() -> Vec<Sample> {
             Box::new(SessionsPage {
                 chrome: chrome(Nav::Sessions),
                 rows: vec![session("s1", "Firefox on Linux", true), session("s2", "Chrome on Android", false)],
+                command_lines: vec![command_line("c1", Some(time("2 h ago"))), command_line("c2", None)],
             }),
         ),
         (

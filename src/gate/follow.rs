@@ -1,23 +1,20 @@
 //! The follower: one thread that keeps the index as the database is, holds this process's lease, and tells others how
 //! far it has come. The protocol and why it is right: docs/revocation.md.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::lease::{LEASE, LEASE_OVER, Lease};
+use super::lease::Lease;
 use super::limit::Limiter;
 use super::load::Loader;
+use super::protocol::{Following, Peer, Standing, World};
 use crate::clock::{Clock, uptime};
-use crate::db::changes::{list_changes, read_clock};
-use crate::db::{self, Conn, Db, DbResult, nodes};
-use crate::domain::time::Span;
+use crate::db::changes::{Change, list_changes, read_clock};
+use crate::db::{self, Conn, Db, DbError, DbResult, nodes};
 
-/// Leases are renewed this often.
-const RENEW_EVERY: Span = Span::seconds(1);
 /// How long it sleeps when nothing happens. PostgreSQL's notifications can only be polled for.
 const PAUSE_POSTGRES: Duration = Duration::from_millis(2);
 const PAUSE_SQLITE: Duration = Duration::from_millis(20);
@@ -51,7 +48,7 @@ struct EndOfLease(Arc<Lease>);
 
 impl Drop for EndOfLease {
     fn drop(&mut self) {
-        self.0.drop_now();
+        self.0.held.drop_now();
     }
 }
 
@@ -63,13 +60,9 @@ pub(super) struct Follower {
     pub(super) limiter: Arc<Limiter>,
     pub(super) loader: Loader,
     pub(super) progress: watch::Sender<Progress>,
-    pub(super) applied: i64,
-    /// The uptime at which the last renewal was sent.
-    renewed: i64,
+    following: Following,
     /// SQLite's `data_version` when last looked at.
     version: i64,
-    /// Nodes as last seen: renewals, and since which uptime they have been at that number.
-    seen: HashMap<String, (i64, i64)>,
     is_broken: bool,
 }
 
@@ -82,12 +75,11 @@ impl Follower {
         loader: Loader,
         progress: watch::Sender<Progress>,
     ) -> Self {
-        let (applied, renewed, version, seen) = (0, 0, 0, HashMap::new());
-        Self { id, db, lease, limiter, loader, progress, applied, renewed, version, seen, is_broken: false }
+        let following = Following::default();
+        Self { id, db, lease, limiter, loader, progress, following, version: 0, is_broken: false }
     }
 
-    /// Reads everything and takes the first lease; then checks may begin. Changes are numbered before anything is
-    /// read: what is committed meanwhile is read again.
+    /// Reads everything and takes the first lease; then checks may begin.
     pub(super) fn start(&mut self) -> Result<Conn, String> {
         let mut conn = self.db.connect()?;
         self.first_load(&mut conn).map_err(|error| error.to_string())?;
@@ -96,11 +88,10 @@ impl Follower {
 
     fn first_load(&mut self, conn: &mut Conn) -> DbResult<()> {
         nodes::listen(conn)?;
-        let seq = read_clock(conn)?;
-        self.loader.load_everything(conn)?;
-        self.applied = seq;
+        let mut here = Here { id: &self.id, conn, lease: &self.lease, loader: &mut self.loader };
+        self.following.start(&mut here)?;
         if conn.is_sqlite() {
-            nodes::insert_only_node(conn, &self.id, seq)?;
+            nodes::insert_only_node(conn, &self.id, self.following.applied())?;
         }
         self.catch_up(conn, true)
     }
@@ -124,7 +115,7 @@ impl Follower {
             if let Err(error) = self.step(&mut conn, woken) {
                 // The lease of a node on PostgreSQL runs out by itself; where none is needed, memory is not trusted.
                 if self.db.is_sqlite() {
-                    self.lease.drop_now();
+                    self.lease.held.drop_now();
                 }
                 conn = None;
                 if !std::mem::replace(&mut self.is_broken, true) {
@@ -134,7 +125,7 @@ impl Follower {
                 tracing::info!("following the database again");
             }
         }
-        self.lease.drop_now();
+        self.lease.held.drop_now();
         if let Some(mut conn) = conn.or_else(|| self.db.connect().ok())
             && let Err(error) = nodes::delete_own_node(&mut conn, &self.id)
         {
@@ -153,102 +144,91 @@ impl Follower {
             }
         };
         let news = nodes::has_news(conn, &mut self.version).map_err(|error| error.to_string())?;
-        let is_due = uptime() - self.renewed >= RENEW_EVERY.as_micros();
+        let is_due = self.following.is_due(uptime());
         if news || woken || is_new || (is_due && !conn.is_sqlite()) {
             self.catch_up(conn, is_due || is_new).map_err(|error| error.to_string())?;
         }
         Ok(())
     }
 
-    /// Applies what was changed, renews the lease if it is time, and says how far this node has come.
     fn catch_up(&mut self, conn: &mut Conn, renew: bool) -> DbResult<()> {
-        let before = self.applied;
-        self.apply_changes(conn)?;
-        if conn.is_sqlite() {
-            self.lease.hold(i64::MAX);
-        } else if renew {
-            self.renew(conn)?;
-        }
-        let others = nodes::list_nodes(conn)?;
-        let is_alone = others.iter().all(|node| node.id == self.id);
-        if !is_alone || conn.is_sqlite() {
-            self.acknowledge(conn, before, &others)?;
-        }
-        self.publish(conn, others)
+        let mut here = Here { id: &self.id, conn, lease: &self.lease, loader: &mut self.loader };
+        let standing = self.following.catch_up(&mut here, &self.lease.held, renew)?;
+        self.limiter.set_nodes(u32::try_from(standing.nodes).unwrap_or(u32::MAX));
+        let Standing { here, everywhere, nodes } = standing;
+        self.progress.send_replace(Progress { here, everywhere, nodes, orgs: self.loader.orgs() });
+        Ok(())
+    }
+}
+
+/// What the protocol works on here.
+struct Here<'a> {
+    id: &'a str,
+    conn: &'a mut Conn,
+    lease: &'a Lease,
+    loader: &'a mut Loader,
+}
+
+impl World for Here<'_> {
+    type Change = Change;
+    type Error = DbError;
+
+    fn id(&self) -> &str {
+        self.id
     }
 
-    fn apply_changes(&mut self, conn: &mut Conn) -> DbResult<()> {
-        loop {
-            let changes = list_changes(conn, self.applied, CHANGES_AT_ONCE)?;
-            let Some((first, last)) = changes.first().zip(changes.last()).map(|(first, last)| (first.0, last.0)) else {
-                return Ok(());
-            };
-            if first == self.applied + 1 {
-                self.loader.apply(conn, &changes)?;
-                self.applied = last;
-            } else {
-                // Some were forgotten before they were seen here.
-                tracing::warn!("too far behind: reading everything anew");
-                let seq = read_clock(conn)?;
-                self.loader.load_everything(conn)?;
-                self.applied = seq;
-            }
-        }
+    fn is_alone(&self) -> bool {
+        self.conn.is_sqlite()
     }
 
-    /// The lease begins when the renewal is sent, and holds only once all is applied that was committed before it.
-    fn renew(&mut self, conn: &mut Conn) -> DbResult<()> {
-        let sent = uptime();
-        let seq = nodes::renew_lease(conn, &self.id, self.applied)?;
-        self.renewed = sent;
-        if self.applied < seq {
-            self.apply_changes(conn)?;
-        }
+    fn uptime(&self) -> i64 {
+        uptime()
+    }
+
+    fn newest(&mut self) -> DbResult<i64> {
+        read_clock(self.conn)
+    }
+
+    fn changes_after(&mut self, seq: i64) -> DbResult<Vec<(i64, Change)>> {
+        list_changes(self.conn, seq, CHANGES_AT_ONCE)
+    }
+
+    fn apply(&mut self, changes: &[(i64, Change)]) -> DbResult<()> {
+        self.loader.apply(self.conn, changes)
+    }
+
+    fn load_everything(&mut self) -> DbResult<()> {
+        self.loader.load_everything(self.conn)
+    }
+
+    fn renew(&mut self, applied: i64) -> DbResult<i64> {
+        nodes::renew_lease(self.conn, self.id, applied)
+    }
+
+    fn set_time(&mut self) -> DbResult<()> {
         let asked = uptime();
         // Without the test's shift, which is added when the time is asked for.
-        self.lease.set_time(db::now(conn, &Clock::system())?, asked);
-        self.lease.hold(sent + LEASE.as_micros());
+        self.lease.set_time(db::now(self.conn, &Clock::system())?, asked);
         Ok(())
     }
 
-    fn acknowledge(&self, conn: &mut Conn, before: i64, others: &[nodes::Node]) -> DbResult<()> {
-        let own = others.iter().find(|node| node.id == self.id);
-        // On SQLite this is a write to the disk, so only for a command of another process that asks for it.
-        let is_asked = if conn.is_sqlite() { own.is_some_and(|own| own.renewals == 0) } else { true };
-        if !is_asked || own.map_or(before, |own| own.applied) >= self.applied {
-            return Ok(());
-        }
-        match nodes::mark_applied(conn, &self.id, self.applied) {
+    fn peers(&mut self) -> DbResult<Vec<Peer>> {
+        let peer = |node: nodes::Node| Peer { id: node.id, applied: node.applied, renewals: node.renewals };
+        Ok(nodes::list_nodes(self.conn)?.into_iter().map(peer).collect())
+    }
+
+    fn acknowledge(&mut self, applied: i64) -> DbResult<()> {
+        match nodes::mark_applied(self.conn, self.id, applied) {
             // A disk that is full or read-only stops nobody from checking: only commands of other processes wait.
-            Err(error) if conn.is_sqlite() => tracing::debug!(%error, "could not acknowledge"),
+            Err(error) if self.is_alone() => tracing::debug!(%error, "could not acknowledge"),
             other => other?,
         }
         Ok(())
     }
 
-    /// Works out how far everybody is. A node that has not renewed for longer than a lease lasts has none, and is taken
-    /// off the list: nobody has to wait for it, and it must register anew.
-    fn publish(&mut self, conn: &mut Conn, nodes: Vec<nodes::Node>) -> DbResult<()> {
-        let now = uptime();
-        let mut everywhere = self.applied;
-        let mut alive = HashMap::new();
-        for node in nodes.into_iter().filter(|node| node.id != self.id) {
-            let since = match self.seen.get(&node.id) {
-                Some((renewals, since)) if *renewals == node.renewals => *since,
-                _ => now,
-            };
-            if now - since > LEASE_OVER.as_micros() && !conn.is_sqlite() {
-                nodes::delete_node(conn, &node.id, node.renewals)?;
-                tracing::warn!(node = %node.id, "a node has let its lease run out");
-                continue;
-            }
-            everywhere = everywhere.min(node.applied);
-            alive.insert(node.id, (node.renewals, since));
-        }
-        self.seen = alive;
-        let nodes = self.seen.len() + 1;
-        self.limiter.set_nodes(u32::try_from(nodes).unwrap_or(u32::MAX));
-        self.progress.send_replace(Progress { here: self.applied, everywhere, nodes, orgs: self.loader.orgs() });
+    fn take_off(&mut self, peer: &Peer) -> DbResult<()> {
+        nodes::delete_node(self.conn, &peer.id, peer.renewals)?;
+        tracing::warn!(node = %peer.id, "a node has let its lease run out");
         Ok(())
     }
 }

@@ -1,13 +1,11 @@
 //! All keys in memory. Checks read it from many threads; only the follower writes it, one change after another, always
 //! with what it has just read from the database: so nothing old is ever put back over something new.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-
 use arc_swap::ArcSwap;
 use hashbrown::HashTable;
 
 use super::limit::Bucket;
+use super::sync::{Arc, AtomicBool, AtomicU8, AtomicUsize, Ordering, PoisonError, RwLock};
 use crate::domain::org::Role;
 use crate::domain::time::Timestamp;
 use crate::domain::token::SecretHash;

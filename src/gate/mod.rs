@@ -8,7 +8,9 @@ pub mod limit;
 mod load;
 pub mod metrics;
 mod outside;
+mod protocol;
 pub mod record;
+mod sync;
 mod tokens;
 
 use std::sync::mpsc::{Sender, channel};

@@ -78,6 +78,12 @@ pub fn update_password_hash(conn: &mut Conn, id: &UserId, password_hash: &str) -
     diesel::update(users::table.find(id.as_str())).set(users::password_hash.eq(password_hash)).execute(conn).map(|_| ())
 }
 
+/// Gives a person another name.
+pub fn update_name(conn: &mut Conn, id: &UserId, name: &str) -> DbResult<()> {
+    diesel::update(users::table.find(id.as_str())).set(users::name.eq(name)).execute(conn)?;
+    note(Change::User(id.clone()))
+}
+
 /// Shuts an account, or opens it again.
 pub fn update_disabled(conn: &mut Conn, id: &UserId, at: Option<Timestamp>) -> DbResult<()> {
     diesel::update(users::table.find(id.as_str()))

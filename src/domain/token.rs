@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::ids::{BASE62, KeyId};
+use super::names::Name;
 
 /// Characters of the id within a key.
 pub const ID_CHARS: usize = 8;
@@ -130,6 +131,15 @@ impl KeyFormat {
             .filter(|(at, _)| text[*at..].starts_with(self.prefix.as_str()))
             .find_map(|(at, _)| key_at(at))
             .map(|found| found.id)
+    }
+
+    /// A name in which no key stands; `what` completes the sentence “Enter a name for …”.
+    ///
+    /// # Errors
+    /// A sentence for the person who typed it.
+    pub fn parse_name(&self, text: &str, what: &str) -> Result<Name, String> {
+        let name = Name::parse(text, what)?;
+        self.refuse_key(name.as_str()).map(|()| name)
     }
 
     /// Refuses a text in which a whole key stands: what is typed into a field is stored and shown.

@@ -63,6 +63,7 @@ pub fn app(
                 .service(
                     web::scope("")
                         .wrap(session)
+                        .wrap(from_fn(session::tell_apart))
                         .wrap(from_fn(cross_site::refuse))
                         .wrap(from_fn(errors::as_pages))
                         .configure(routes::page_routes)

@@ -118,6 +118,7 @@ routes! { PAGES, page_routes, "":
     GET "/orgs" SignedIn => pages::orgs::list;
     POST "/orgs" SignedIn => pages::orgs::post;
     GET "/account/security" SignedIn => pages::account::security;
+    POST "/account/name" SignedIn => pages::account::rename;
     POST "/account/security" SignedIn => pages::account::change_password;
     GET "/account/sessions" SignedIn => pages::account::sessions;
     POST "/account/sessions" SignedIn => pages::account::end_session;
@@ -178,4 +179,10 @@ static PATTERNS: LazyLock<Vec<(ResourceDef, &'static str)>> =
 #[must_use]
 pub fn methods_of(path: &str) -> Vec<&'static str> {
     PATTERNS.iter().filter(|(pattern, _)| pattern.is_match(path)).map(|(_, method)| *method).collect()
+}
+
+/// Whether an open page asks for this again and again by itself: the panel of a rotation, and the stream of live logs.
+#[must_use]
+pub fn is_asked_by_itself(path: &str) -> bool {
+    path.starts_with("/orgs/") && (path.ends_with("/rotation") || path.ends_with("/logs/stream"))
 }

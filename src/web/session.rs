@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
 use actix_session::{Session, SessionExt};
+use actix_web::body::MessageBody;
 use actix_web::cookie::time::Duration;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
 use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +28,27 @@ pub struct SignIn {
     pub user: UserId,
     /// The session's public id.
     pub session: SessionId,
+}
+
+tokio::task_local! {
+    /// There while a request is answered that a page sent by itself.
+    static BY_ITSELF: ();
+}
+
+/// Middleware around sessions: what an open page asks for by itself does not keep its session alive, or a forgotten tab
+/// would do so for ever.
+///
+/// # Errors
+/// None of its own.
+pub(super) async fn tell_apart(
+    req: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    if super::routes::is_asked_by_itself(req.path()) {
+        BY_ITSELF.scope((), next.call(req)).await
+    } else {
+        next.call(req).await
+    }
 }
 
 /// A banner for the next page.
@@ -167,6 +191,7 @@ impl Store {
 impl SessionStore for Store {
     async fn load(&self, key: &SessionKey) -> Result<Option<Values>, LoadError> {
         let hash = hash_of(key);
+        let is_somebody_there = BY_ITSELF.try_with(|()| ()).is_err();
         let found = self.run(move |conn, state| {
             let Some(record) = db::sessions::find_session(conn, &hash)? else { return Ok(None) };
             let now = db::now(conn, &state.clock)?;
@@ -174,7 +199,7 @@ impl SessionStore for Store {
                 db::sessions::delete_session(conn, &hash)?;
                 return Ok(None);
             }
-            if now.since(record.last_seen_at) >= SEEN_EVERY {
+            if is_somebody_there && now.since(record.last_seen_at) >= SEEN_EVERY {
                 // A database that cannot be written now must not sign anybody out.
                 if let Err(error) = db::sessions::update_last_seen(conn, &hash, now) {
                     tracing::warn!(%error, "a session's last request could not be noted");

@@ -57,6 +57,7 @@ POST /orgs                                                       in  303 303 303
 GET  /settings/api-keys                                          in  303 303 303 303 303
 GET  /account/security                                           in  200 200 200 200 200
 POST /account/security                                           in  422n 422n 422n 422n 422n | current_password=wrong&password=another horse battery
+POST /account/name                                               in  303 303 303 303 303 | name=Somebody
 GET  /account/sessions                                           in  200 200 200 200 200
 POST /account/sessions                                           in  404 404 404 404 404 | end=ses_missing
 GET  /account/appearance                                         in  200 200 200 200 200

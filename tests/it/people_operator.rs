@@ -7,6 +7,7 @@ use keyrack::db::Conn;
 use keyrack::domain::time::Span;
 
 use crate::support::TestApp;
+use crate::support::app::usual_rules;
 use crate::support::cast::{email, password};
 
 fn as_operator<T>(app: &TestApp, f: impl FnOnce(&mut Conn, Ctx<'_>) -> Result<T, AppError>) -> Result<T, AppError> {
@@ -18,7 +19,7 @@ fn person(number: u32) -> (NewPerson, HashedPassword) {
     let address = format!("owner{number}@example.com");
     let form =
         NewPersonForm { email: &address, name: "Owner", password: "four words and a horse", organization: "Acme" };
-    let person = people::read_new_person(&form).unwrap();
+    let person = people::read_new_person(&usual_rules().format, &form).unwrap();
     let hash = person.password.hash().unwrap();
     (person, hash)
 }

@@ -1,12 +1,15 @@
 //! Signing in: throttling that locks no victim out, sessions that end when they should.
 
 use futures_util::future::join_all;
+use keyrack::actions::keys::rotate_key;
 use keyrack::actions::{Ctx, Origin, people};
+use keyrack::domain::key::Grace;
 use keyrack::domain::time::Span;
 
 use crate::support::TestApp;
 use crate::support::actor::Visitor;
 use crate::support::answer::Answer;
+use crate::support::app::Request;
 use crate::support::cast::{email, password};
 
 const HOME: &str = "/orgs/acme/settings/api-keys";
@@ -147,6 +150,42 @@ async fn a_session_ends_after_three_idle_days_or_thirty_in_all() {
     }
     app.advance(Span::days(2));
     bea.get(HOME).await.assert_status(303);
+}
+
+#[actix_web::test]
+async fn people_change_their_own_name_and_checks_tell_it_at_once() {
+    let app = TestApp::new();
+    let key = app.db_create_key("ben", "ci");
+    let ben = app.sign_in("ben").await;
+    assert_eq!(ben.get("/account/security").await.assert_status(200).field("name"), "Ben");
+    ben.post("/account/name", &[("name", "  Benjamin ")]).await.assert_goes_to("/account/security");
+    let page = ben.get("/account/security").await.assert_see("Your name is “Benjamin” now.").assert_see("Name changed");
+    assert_eq!(page.field("name"), "Benjamin");
+    let who = app.key(&key.secret).get("/v1/whoami").await.assert_status(200).json();
+    assert_eq!(who["user"]["name"], "Benjamin");
+    for wrong in ["", " ", "\u{202e}x", &key.secret] {
+        let refused = ben.post("/account/name", &[("name", wrong)]).await.assert_status(422);
+        refused
+            .assert_has("#name-form .error-summary, #name-form #error-summary")
+            .assert_has_not("#password-form #error-summary");
+    }
+    assert_eq!(ben.get("/account/security").await.field("name"), "Benjamin");
+}
+
+#[actix_web::test]
+async fn a_page_that_refreshes_itself_does_not_keep_its_session_alive() {
+    let app = TestApp::new();
+    let key = app.db_create_key("ben", "ci");
+    app.db_deed("ben", |scope| rotate_key(scope, &key.id.as_str().into(), Grace::Week, None));
+    for path in [format!("{HOME}/{}/rotation", key.id), "/orgs/acme/logs/stream".to_owned()] {
+        let ben = app.sign_in("ben").await;
+        for _ in 0..2 {
+            app.advance(Span::hours(35));
+            ben.send(Request::new("HEAD", &path)).await.assert_status(200);
+        }
+        app.advance(Span::hours(3));
+        ben.send(Request::new("HEAD", &path)).await.assert_status(303);
+    }
 }
 
 #[actix_web::test]

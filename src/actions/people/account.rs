@@ -50,6 +50,23 @@ fn act_on_self<T>(
     })
 }
 
+/// Gives the caller another name, everywhere from now on; what the logs hold stays.
+///
+/// # Errors
+/// A mistake in `name`.
+pub fn rename_self(conn: &mut Conn, ctx: Ctx<'_>, who: &Who, name: &str) -> Result<String, AppError> {
+    let (_, session) = in_person(who)?;
+    let name = ctx.rules.format.parse_name(name, "yourself").map_err(|text| AppError::field("name", text))?;
+    act_on_self(conn, ctx, who, |conn, user, now| {
+        if user.name != name.as_str() {
+            db::users::update_name(conn, &user.id, name.as_str())?;
+            let (credential, after) = (format!("session {session}"), json!({"name": name.as_str()}));
+            account_audit(conn, &ctx, (&user.id, &user.name), &credential, "account.renamed", after, now)?;
+        }
+        Ok(name.as_str().to_owned())
+    })
+}
+
 /// Puts another password in place and, where asked, ends every other session and command line. `attempt` comes from `begin_password_check`, `good` says
 /// whether the current password was right. Returns how many sessions ended.
 ///

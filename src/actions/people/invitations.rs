@@ -17,7 +17,7 @@ use crate::domain::names::{Name, parse_email, parse_role};
 use crate::domain::org::{Org, Role};
 use crate::domain::policy::{self, Actor};
 use crate::domain::time::{Span, Timestamp};
-use crate::domain::token::SecretHash;
+use crate::domain::token::{KeyFormat, SecretHash};
 
 /// How long an invitation works.
 const INVITATION_LIFE: Span = Span::hours(72);
@@ -231,9 +231,14 @@ fn join(conn: &mut Conn, ctx: Ctx<'_>, (link, org, role): (&Link, Org, Role), us
 ///
 /// # Errors
 /// A sentence per field.
-pub fn read_invited_person(name: &str, email: &str, password: &str) -> Result<InvitedPerson, FieldErrors> {
+pub fn read_invited_person(
+    format: &KeyFormat,
+    name: &str,
+    email: &str,
+    password: &str,
+) -> Result<InvitedPerson, FieldErrors> {
     let mut errors = FieldErrors::new();
-    let parsed = Name::parse(name, "yourself").map_err(|text| errors.push(("name", text)));
+    let parsed = format.parse_name(name, "yourself").map_err(|text| errors.push(("name", text)));
     let password = Password::chosen(password, &[email, name]).map_err(|text| errors.push(("password", text)));
     match (parsed, password) {
         (Ok(name), Ok(password)) => Ok(InvitedPerson { name, password }),

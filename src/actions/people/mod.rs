@@ -13,7 +13,9 @@ mod setup;
 mod sign_in;
 
 pub use crate::db::audit::AuditFilter;
-pub use account::{SessionView, account_events, change_password, end_other_sessions, end_session, list_sessions};
+pub use account::{
+    SessionView, account_events, change_password, end_other_sessions, end_session, list_sessions, rename_self,
+};
 pub use audit::{AuditFormat, AuditPage, ChainState, audit_actors, export_audit, list_audit, verify_audit};
 pub use device::{
     CommandLine, Decision, DeviceStart, Polled, begin_device, decide_device, end_command_line, enter_command_line,

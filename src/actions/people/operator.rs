@@ -11,7 +11,6 @@ use crate::actions::{AppError, Ctx, server_audit};
 use crate::db::tokens::ServiceToken;
 use crate::db::{self, Conn};
 use crate::domain::ids::ServiceTokenId;
-use crate::domain::names::Name;
 use crate::domain::org::{Org, User};
 use crate::domain::time::Timestamp;
 
@@ -130,7 +129,7 @@ pub fn set_plan(conn: &mut Conn, ctx: Ctx<'_>, slug: &str, plan: &str) -> Result
 /// # Errors
 /// A mistake in `name`.
 pub fn create_service_token(conn: &mut Conn, ctx: Ctx<'_>, name: &str) -> Result<(ServiceToken, Token), AppError> {
-    let name = Name::parse(name, "this token").map_err(|text| AppError::field("name", text))?;
+    let name = ctx.rules.format.parse_name(name, "this token").map_err(|text| AppError::field("name", text))?;
     let (id, token) = (ServiceTokenId(random::id("svc")?), Token::new(SERVICE_TOKEN_PREFIX)?);
     let record = db::write(conn, |conn| -> Result<_, AppError> {
         let now = db::now(conn, ctx.clock)?;

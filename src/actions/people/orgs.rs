@@ -103,7 +103,8 @@ pub(super) fn lock_installation(conn: &mut Conn) -> Result<(), AppError> {
 /// A mistake in `organization`, or they own too many already.
 pub fn create_org(conn: &mut Conn, ctx: Ctx<'_>, who: &Who, name: &str, once: Option<&Once>) -> Result<Org, AppError> {
     let (user, session) = in_person(who)?;
-    let name = Name::parse(name, "the organization").map_err(|text| AppError::field("organization", text))?;
+    let name = ctx.rules.format.parse_name(name, "the organization");
+    let name = name.map_err(|text| AppError::field("organization", text))?;
     db::write(conn, |conn| {
         lock_installation(conn)?;
         if let Some(id) = done_before(conn, once)? {
@@ -170,7 +171,8 @@ fn free_slug(conn: &mut Conn, name: &Name) -> Result<String, AppError> {
 pub fn rename_org(scope: &mut OrgScope<'_>, name: &str) -> Result<Org, AppError> {
     policy::in_person(&scope.actor)?;
     policy::may_manage_organization(&scope.actor)?;
-    let name = Name::parse(name, "the organization").map_err(|text| AppError::field("name", text))?;
+    let name = scope.ctx.rules.format.parse_name(name, "the organization");
+    let name = name.map_err(|text| AppError::field("name", text))?;
     let old = scope.org.name.clone();
     if old != name.as_str() {
         db::orgs::update_org_name(scope.conn, &scope.org.id, name.as_str())?;

@@ -79,7 +79,7 @@ pub fn rename_profile(scope: &mut OrgScope<'_>, id: &ProfileId, name: &str) -> R
 
 /// A good name that no other profile has, in whatever case.
 fn free_name(scope: &mut OrgScope<'_>, name: &str, but: Option<&ProfileId>) -> Result<Name, AppError> {
-    let name = Name::parse(name, "this profile").map_err(|text| AppError::field("name", text))?;
+    let name = scope.ctx.rules.format.parse_name(name, "this profile").map_err(|text| AppError::field("name", text))?;
     let wanted = name.as_str().to_lowercase();
     let taken = db::orgs::list_profiles(scope.conn, &scope.org.id)?
         .iter()

@@ -14,7 +14,7 @@ use crate::domain::ids::{LinkId, UserId};
 use crate::domain::names::{Name, parse_email};
 use crate::domain::org::User;
 use crate::domain::time::{Span, Timestamp};
-use crate::domain::token::SecretHash;
+use crate::domain::token::{KeyFormat, SecretHash};
 
 /// How long a setup link works.
 const SETUP_LINK_LIFE: Span = Span::minutes(60);
@@ -55,14 +55,14 @@ impl NewPerson {
 ///
 /// # Errors
 /// A sentence per field.
-pub fn read_new_person(form: &NewPersonForm<'_>) -> Result<NewPerson, FieldErrors> {
+pub fn read_new_person(format: &KeyFormat, form: &NewPersonForm<'_>) -> Result<NewPerson, FieldErrors> {
     let mut errors = FieldErrors::new();
     let email = parse_email(form.email).map_err(|text| errors.push(("email", text)));
-    let name = Name::parse(form.name, "yourself").map_err(|text| errors.push(("name", text)));
+    let name = format.parse_name(form.name, "yourself").map_err(|text| errors.push(("name", text)));
     let password =
         Password::chosen(form.password, &[form.email, form.name]).map_err(|text| errors.push(("password", text)));
     let organization =
-        Name::parse(form.organization, "the organization").map_err(|text| errors.push(("organization", text)));
+        format.parse_name(form.organization, "the organization").map_err(|text| errors.push(("organization", text)));
     match (email, name, password, organization) {
         (Ok(email), Ok(name), Ok(password), Ok(organization)) => Ok(NewPerson { email, name, organization, password }),
         _ => Err(errors),

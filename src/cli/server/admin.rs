@@ -142,7 +142,8 @@ fn create_owner(
 ) -> Result<(), CliError> {
     let (password, made) = read_or_make_password(password_file)?;
     let form = NewPersonForm { email, name, password: &password, organization };
-    let person = people::read_new_person(&form).map_err(|mistakes| CliError::from(AppError::Invalid(mistakes)))?;
+    let person = people::read_new_person(&settings.rules().format, &form);
+    let person = person.map_err(|mistakes| CliError::from(AppError::Invalid(mistakes)))?;
     let hash = person.password.hash()?;
     act(db, settings, |conn, ctx| people::create_owner(conn, ctx, &person, &hash, false))?;
     tell(format!("{} owns {organization} now and signs in at {}.", email.trim(), settings.public_url));

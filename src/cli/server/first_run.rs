@@ -28,7 +28,8 @@ fn create_first_owner(db: &Db, settings: &Settings, owner: &FirstOwner) -> Resul
         password: owner.password.expose(),
         organization: &settings.brand.name,
     };
-    let person = people::read_new_person(&form).map_err(|mistakes| CliError::from(AppError::Invalid(mistakes)))?;
+    let person = people::read_new_person(&settings.rules().format, &form);
+    let person = person.map_err(|mistakes| CliError::from(AppError::Invalid(mistakes)))?;
     let hash = person.password.hash()?;
     // Another node may be doing the same right now; one of the two makes the owner.
     match act(db, settings, |conn, ctx| people::create_owner(conn, ctx, &person, &hash, true))? {

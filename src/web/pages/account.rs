@@ -38,6 +38,26 @@ pub async fn security(state: web::Data<State>, me: SignedIn) -> Result<HttpRespo
     draw_security(&state, &me, (200, Errors::none())).await
 }
 
+/// Another name as typed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NameForm {
+    name: String,
+}
+
+/// `POST /account/name`.
+///
+/// # Errors
+/// `SignIn` without a session.
+pub async fn rename(state: web::Data<State>, me: SignedIn, form: Form<NameForm>) -> Result<HttpResponse, AppError> {
+    let (who, name) = (me.who(), form.0.name.clone());
+    let done = state.run(me.origin.clone(), move |conn, ctx| deeds::rename_self(conn, ctx, &who, &name));
+    match done.await {
+        Ok(name) => go(me.htmx, &me.session, Flash::done(format!("Your name is “{name}” now.")), "/account/security"),
+        Err(error) => draw_security_with(&state, &me, Some(form.0.name), mendable(error)?).await,
+    }
+}
+
 /// `POST /account/security`: another password. The session gets a new cookie.
 ///
 /// # Errors
@@ -81,9 +101,15 @@ async fn try_change(state: &State, me: &SignedIn, form: PasswordForm) -> Result<
     change.await
 }
 
-async fn draw_security(
+async fn draw_security(state: &State, me: &SignedIn, refused: (u16, Errors)) -> Result<HttpResponse, AppError> {
+    draw_security_with(state, me, None, refused).await
+}
+
+/// `name`: as typed, and then the mistake is in it.
+async fn draw_security_with(
     state: &State,
     me: &SignedIn,
+    name: Option<String>,
     (status, errors): (u16, Errors),
 ) -> Result<HttpResponse, AppError> {
     let who = me.who();
@@ -93,8 +119,10 @@ async fn draw_security(
     let page = SecurityPage {
         chrome: me.chrome(state, &account, None, Nav::Security)?,
         email: account.user.email,
+        name_errors: if name.is_some() { errors.clone() } else { Errors::none() },
+        errors: if name.is_some() { Errors::none() } else { errors },
+        name: name.unwrap_or(account.user.name),
         events: events.iter().map(|entry| event(entry, now)).collect(),
-        errors,
     };
     draw(me.htmx, status, &page)
 }
@@ -107,6 +135,7 @@ fn event(entry: &AuditEntry, now: Timestamp) -> SecurityEvent {
         "account.password_changed" => "Password changed",
         "account.password_change_failed" => "Password change failed",
         "account.password_reset" => "Password reset by the operator",
+        "account.renamed" => "Name changed",
         "account.session_ended" => "Ended a session",
         "account.other_sessions_ended" => "Ended all other sessions",
         "account.device_allowed" => "Allowed a command line",

@@ -135,7 +135,7 @@ async fn join_new(
     form: &JoinForm,
     invitation: &Invitation,
 ) -> Result<Joined, AppError> {
-    let read = deeds::read_invited_person(&form.name, &invitation.email, &form.password);
+    let read = deeds::read_invited_person(&state.rules.format, &form.name, &invitation.email, &form.password);
     let (mut person, token) = (read.map_err(AppError::Invalid)?, form.token.clone());
     let hash = hash(state, person.take_password()).await?;
     let join = state.run(origin.clone(), move |conn, ctx| deeds::join_as_new_person(conn, ctx, &token, &person, &hash));

@@ -27,14 +27,14 @@ pub struct PersonForm {
 }
 
 impl PersonForm {
-    fn read(&self) -> Result<NewPerson, AppError> {
+    fn read(&self, state: &State) -> Result<NewPerson, AppError> {
         let form = NewPersonForm {
             email: &self.email,
             name: &self.name,
             password: &self.password,
             organization: &self.organization,
         };
-        deeds::read_new_person(&form).map_err(AppError::Invalid)
+        deeds::read_new_person(&state.rules.format, &form).map_err(AppError::Invalid)
     }
 }
 
@@ -73,7 +73,7 @@ pub async fn set_up(
     }
     let origin = client::origin(&req, "page");
     let done = async {
-        let (mut person, token) = (form.0.read()?, form.0.token.clone());
+        let (mut person, token) = (form.0.read(&state)?, form.0.token.clone());
         let hash = hash(&state, person.take_password()).await?;
         state.run(origin.clone(), move |conn, ctx| deeds::set_up(conn, ctx, &token, &person, &hash)).await
     };
@@ -141,7 +141,7 @@ pub async fn sign_up(
     }
     let origin = client::origin(&req, "page");
     let done = async {
-        let mut person = form.0.read()?;
+        let mut person = form.0.read(&state)?;
         state.run(origin.clone(), deeds::begin_sign_up).await?;
         let hash = hash(&state, person.take_password()).await?;
         state.run(origin.clone(), move |conn, ctx| deeds::sign_up(conn, ctx, &person, &hash)).await

@@ -13,6 +13,10 @@ pub struct SecurityPage {
     pub chrome: Chrome,
     /// The address, for password managers.
     pub email: String,
+    /// The name as it is, or as typed.
+    pub name: String,
+    /// What is wrong with the name.
+    pub name_errors: Errors,
     /// What happened lately, the newest first.
     pub events: Vec<SecurityEvent>,
     /// What is wrong.

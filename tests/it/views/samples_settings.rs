@@ -514,8 +514,9 @@ fn account() -> Vec<Sample> {
     let security = SecurityPage {
         chrome: chrome(Nav::Security),
         email: "ada@acme.example".into(),
+        name: "Ada".into(),
         events: vec![event("Signed in"), event("Wrong password"), event("Changed the password")],
-        errors: Errors::none(),
+        ..SecurityPage::default()
     };
     let theme = |value: &str, label: &str, hint: &str, on| Choice::new(value, label, on).hint(hint);
     vec![

@@ -177,7 +177,7 @@ impl Stage<'_> {
         let email = email("olive");
         let form =
             NewPersonForm { email: &email, name: "Olive Owen", password: &self.passwords[0].1, organization: "Acme" };
-        let person = people::read_new_person(&form).map_err(AppError::Invalid)?;
+        let person = people::read_new_person(&self.rules.format, &form).map_err(AppError::Invalid)?;
         let user = people::create_owner(conn, ctx, &person, &person.password.hash()?, true)?;
         self.people.insert("olive", user.ok_or(AppError::NotFound)?.id);
         Ok(())
@@ -210,7 +210,7 @@ impl Stage<'_> {
             "ben" => "Ben Baker",
             _ => "Bea Brandt",
         };
-        let person = people::read_invited_person(full_name, &email, &self.passwords[which].1);
+        let person = people::read_invited_person(&self.rules.format, full_name, &email, &self.passwords[which].1);
         let person = person.map_err(AppError::Invalid)?;
         let origin = Self::origin()?;
         let ctx = Ctx { rules: self.rules, clock: &self.clock, origin: &origin };

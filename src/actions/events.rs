@@ -1,6 +1,6 @@
 //! Looking at checked requests: a page of them, and those that come.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::keys::load_key;
 use super::{AppError, Ctx, FieldErrors, OrgScope, Who, look_in};
@@ -188,6 +188,21 @@ pub fn lines_after(
         let labels = Labels::of(scope, lines.lines.iter().map(|line| &line.event))?;
         Ok((lines, labels, scope.now))
     })
+}
+
+/// Those of these credentials, `key ID` or `session ID`, that were revoked, paused or signed out. Deadlines are not looked
+/// at: whoever reads for a credential does that.
+///
+/// # Errors
+/// The database's own failure.
+pub fn ended_credentials(conn: &mut Conn, names: &[&str]) -> Result<HashSet<String>, AppError> {
+    let of = |kind: &str| -> Vec<&str> { names.iter().filter_map(|name| name.strip_prefix(kind)).collect() };
+    let (keys, sessions) = (of("key "), of("session "));
+    let keys_left = db::keys::list_unended(conn, &keys)?;
+    let sessions_left = db::sessions::list_existing(conn, &sessions)?;
+    let ended_keys = keys.into_iter().filter(|id| !keys_left.contains(*id)).map(|id| format!("key {id}"));
+    let ended = sessions.into_iter().filter(|id| !sessions_left.contains(*id)).map(|id| format!("session {id}"));
+    Ok(ended_keys.chain(ended).collect())
 }
 
 /// The number of the last line of all.

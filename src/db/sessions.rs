@@ -1,5 +1,7 @@
 //! Signed-in browsers. The cookie's value is never stored, only its SHA-256.
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 
 use super::schema::sessions;
@@ -101,6 +103,15 @@ pub fn list_sessions(conn: &mut Conn, user: &UserId) -> DbResult<Vec<SessionReco
         .order((sessions::last_seen_at.desc(), sessions::id))
         .load(conn)?;
     Ok(rows.into_iter().map(SessionRecord::from).collect())
+}
+
+/// Those of these sessions that are there.
+pub fn list_existing(conn: &mut Conn, ids: &[&str]) -> DbResult<HashSet<String>> {
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let found: Vec<String> = sessions::table.filter(sessions::id.eq_any(ids)).select(sessions::id).load(conn)?;
+    Ok(found.into_iter().collect())
 }
 
 /// Ends the session of this cookie.

@@ -44,9 +44,15 @@ struct Inner {
 #[derive(Default)]
 struct Open {
     count: usize,
-    by_credential: HashMap<String, usize>,
+    by_credential: HashMap<String, OfCredential>,
     by_org: HashMap<String, OrgStreams>,
     has_thread: bool,
+}
+
+struct OfCredential {
+    count: usize,
+    /// Whether it was revoked, paused or signed out meanwhile.
+    has_ended: watch::Sender<bool>,
 }
 
 struct OrgStreams {
@@ -61,6 +67,7 @@ struct Place {
     credential: String,
     org: String,
     last: watch::Receiver<i64>,
+    has_ended: watch::Receiver<bool>,
 }
 
 impl Inner {
@@ -75,8 +82,11 @@ impl Inner {
         while open.count > 0 {
             let orgs: Vec<(String, watch::Sender<i64>)> =
                 open.by_org.iter().map(|(org, streams)| (org.clone(), streams.last.clone())).collect();
+            let credentials: Vec<(String, watch::Sender<bool>)> =
+                open.by_credential.iter().map(|(name, of)| (name.clone(), of.has_ended.clone())).collect();
             drop(open);
-            if let Err(error) = self.look_once(&orgs, &mut newest) {
+            let looked = self.look_once(&orgs, &mut newest).and_then(|()| self.look_for_ends(&credentials));
+            if let Err(error) = looked {
                 tracing::debug!(%error, "new events cannot be looked for");
             }
             let waited = self.pause.wait_timeout(self.open(), LOOK_EVERY);
@@ -101,13 +111,27 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Tells the streams of credentials that have ended, so that a silent one does not outlive its right until the next
+    /// heartbeat.
+    fn look_for_ends(&self, credentials: &[(String, watch::Sender<bool>)]) -> Result<(), AppError> {
+        let names: Vec<&str> = credentials.iter().map(|(name, _)| name.as_str()).collect();
+        let ended = self.db.run(|conn| deeds::ended_credentials(conn, &names))?;
+        for (name, sender) in credentials {
+            let is_over = ended.contains(name);
+            sender.send_if_modified(|known| std::mem::replace(known, is_over) != is_over);
+        }
+        Ok(())
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.streams.open();
         open.count -= 1;
-        if let Some(count) = open.by_credential.get_mut(&self.credential) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(of) = open.by_credential.get_mut(&self.credential) {
+            of.count -= 1;
+            if of.count == 0 {
                 open.by_credential.remove(&self.credential);
             }
         }
@@ -130,7 +154,7 @@ impl Streams {
     fn take_place(&self, credential: String, org: &OrgId) -> Result<Place, AppError> {
         let full = || AppError::RateLimited { seconds: 10 };
         let mut open = self.0.open();
-        let of_credential = open.by_credential.get(&credential).copied().unwrap_or_default();
+        let of_credential = open.by_credential.get(&credential).map_or(0, |of| of.count);
         if open.count >= STREAMS_MAX || of_credential >= STREAMS_EACH_MAX {
             return Err(full());
         }
@@ -144,12 +168,15 @@ impl Streams {
             open.has_thread = true;
         }
         open.count += 1;
-        open.by_credential.insert(credential.clone(), of_credential + 1);
+        let new = || OfCredential { count: 0, has_ended: watch::Sender::new(false) };
+        let of = open.by_credential.entry(credential.clone()).or_insert_with(new);
+        of.count += 1;
+        let has_ended = of.has_ended.subscribe();
         let new = || OrgStreams { count: 0, last: watch::Sender::new(0) };
         let of_org = open.by_org.entry(org.to_string()).or_insert_with(new);
         of_org.count += 1;
         let last = of_org.last.subscribe();
-        Ok(Place { streams: self.0.clone(), credential, org: org.to_string(), last })
+        Ok(Place { streams: self.0.clone(), credential, org: org.to_string(), last, has_ended })
     }
 }
 
@@ -232,7 +259,7 @@ impl Stream {
         }
         let silent_until = Instant::now() + HEARTBEAT;
         loop {
-            if *self.stopping.borrow() {
+            if *self.stopping.borrow() || *self.place.has_ended.borrow() {
                 return None;
             }
             let last = *self.place.last.borrow_and_update();
@@ -250,6 +277,7 @@ impl Stream {
             tokio::select! {
                 changed = self.place.last.changed() => changed.ok()?,
                 changed = self.stopping.changed() => changed.ok()?,
+                changed = self.place.has_ended.changed() => changed.ok()?,
                 () = tokio::time::sleep_until(silent_until) => {}
             }
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
-use keyrack::actions::keys::{RevokeInput, revoke_key};
+use keyrack::actions::keys::{RevokeInput, pause_key, revoke_key};
 use keyrack::db::events::Report;
 use keyrack::gate::Seen;
 use serde_json::Value;
@@ -238,6 +238,35 @@ async fn a_stream_ends_with_the_right_to_it_and_with_the_server() {
     app.state.running.stop();
     while stays.read() {}
     assert!(began.elapsed() < Duration::from_secs(1));
+    server.stop().await;
+}
+
+/// The next heartbeat would come after 15 seconds.
+#[actix_web::test]
+async fn a_silent_stream_ends_at_once_when_its_key_or_session_does() {
+    let app = TestApp::new();
+    let [revoked, paused, stays] = ["revoked", "paused", "stays"].map(|name| app.db_create_key("ada", name));
+    app.catch_up();
+    let server = Served::start(&app);
+    let olive = app.sign_in("olive").await;
+    let cookie: Vec<String> = olive.cookies().iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let begin = |mut follower: Follower| {
+        follower.wait_for_begin();
+        follower
+    };
+    let [revoked_stream, paused_stream, mut stays] = [&revoked, &paused, &stays]
+        .map(|key| begin(Follower::with_key(server.address, "/v1/events/stream", key, None)));
+    let signed_in =
+        begin(Follower::connect(server.address, "/orgs/acme/logs/stream", &[("Cookie", &cookie.join("; "))]));
+    let began = Instant::now();
+    app.db_deed("ada", |scope| revoke_key(scope, &revoked.id.as_str().into(), &RevokeInput::default()));
+    app.db_deed("ada", |scope| pause_key(scope, &paused.id.as_str().into()));
+    olive.post("/sign-out", &[]).await.assert_status(303);
+    for mut ended in [revoked_stream, paused_stream, signed_in] {
+        while ended.read() {}
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(stays.read());
     server.stop().await;
 }
 

@@ -4,6 +4,8 @@ mod list;
 mod usage;
 mod used;
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 
 pub use list::{KeyFilter, KeyLabel, KeySort, count_keys, list_key_labels, list_keys, list_keys_after};
@@ -262,6 +264,20 @@ pub fn update_paused(conn: &mut Conn, id: &KeyId, since: Option<Timestamp>) -> D
         .set(api_keys::paused_at.eq(since.map(Timestamp::as_micros)))
         .execute(conn)?;
     note(Change::Key(id.clone()))
+}
+
+/// Those of these keys that are neither revoked nor paused.
+pub fn list_unended(conn: &mut Conn, ids: &[&str]) -> DbResult<HashSet<String>> {
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let found: Vec<String> = api_keys::table
+        .filter(api_keys::id.eq_any(ids))
+        .filter(api_keys::revoked_at.is_null())
+        .filter(api_keys::paused_at.is_null())
+        .select(api_keys::id)
+        .load(conn)?;
+    Ok(found.into_iter().collect())
 }
 
 /// Hands a key over to another member, with the most that it may do from now on.

@@ -80,11 +80,14 @@ fn write(running: &Running, db: &Db, checks: &Checks, gauges: &Gauges) -> String
 
     let requests = running.requests();
     let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-    let by_class: Vec<_> =
-        classes.into_iter().zip(requests.counts.iter().map(|counts| counts.iter().sum::<u64>())).collect();
+    let by_class: Vec<_> = classes.into_iter().zip(running.answers()).collect();
     text.family("keyrack_http_requests_total", "counter", "Requests answered, by the class of the status.");
     text.labelled("keyrack_http_requests_total", "status", &by_class);
-    text.histogram("keyrack_http_request_duration_seconds", "How long requests took.", &requests);
+    text.histogram(
+        "keyrack_http_request_duration_seconds",
+        "How long requests took, checks by proxies and backends apart.",
+        &requests,
+    );
 
     text.family("keyrack_build_info", "gauge", "Always 1; what runs is in the labels.");
     text.line("keyrack_build_info", concat!("version=\"", env!("CARGO_PKG_VERSION"), "\""), 1);

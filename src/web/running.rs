@@ -32,6 +32,7 @@ pub struct Running {
     /// Since when.
     pub started_at: Timestamp,
     requests: Histogram<5>,
+    checks: Histogram<5>,
     stopping: watch::Sender<bool>,
 }
 
@@ -39,7 +40,8 @@ impl Running {
     /// From now on.
     #[must_use]
     pub fn since(started_at: Timestamp) -> Self {
-        Self { started_at, requests: Histogram::new(&OF_REQUESTS), stopping: watch::Sender::new(false) }
+        let (requests, checks) = (Histogram::new(&OF_REQUESTS), Histogram::new(&OF_REQUESTS));
+        Self { started_at, requests, checks, stopping: watch::Sender::new(false) }
     }
 
     /// Counts an answer by the first digit of its status.
@@ -49,7 +51,22 @@ impl Running {
         }
     }
 
-    /// The requests so far: `1xx` to `5xx`.
+    /// Counts an answer of the endpoints that check keys. How long checks take is known to the gate, and a second clock
+    /// would cost more than the counting.
+    pub fn count_check(&self, status: u16) {
+        if let Some(class) = usize::from(status / 100).checked_sub(1) {
+            self.checks.count(class);
+        }
+    }
+
+    /// How many requests were answered, by the first digit of the status: `1xx` to `5xx`.
+    #[must_use]
+    pub fn answers(&self) -> [u64; 5] {
+        let (requests, checks) = (self.requests.read(), self.checks.read());
+        std::array::from_fn(|class| requests.counts[class].iter().chain(&checks.counts[class]).sum())
+    }
+
+    /// The requests so far whose time was taken: `1xx` to `5xx`.
     #[must_use]
     pub fn requests(&self) -> Counted<5> {
         self.requests.read()

@@ -98,6 +98,7 @@ async fn answer_for(req: &HttpRequest, state: &State) -> HttpResponse {
     };
     let mut res = draw(answer, asked.for_nginx);
     hot::put_usual_headers(res.headers_mut(), request_id.as_str());
+    state.running.count_check(res.status().as_u16());
     res
 }
 

@@ -139,6 +139,7 @@ pub async fn verify(req: HttpRequest, payload: web::Payload, state: web::Data<St
         }
     };
     hot::put_usual_headers(res.headers_mut(), own_id.as_str());
+    state.running.count_check(res.status().as_u16());
     res
 }
 

@@ -6,7 +6,7 @@ use super::names::is_deceptive;
 use super::token::KeyFormat;
 
 /// What stands where a key stood.
-const REMOVED: &str = "(removed: it held an API key)";
+pub const REMOVED: &str = "(removed: it held an API key)";
 
 /// Bytes of a method that are stored at most.
 pub const METHOD: usize = 16;

@@ -9,7 +9,7 @@ use proptest::sample::{Index, select};
 
 use properties::{
     a_proxys_word_is_taken_when_it_is_clear, a_query_holds_one_credential_or_none, headers_hold_one_credential_or_none,
-    key_of, the_operators_requirement_stays, what_parses_composes_back,
+    key_of, no_part_of_a_key_is_kept, the_operators_requirement_stays, what_parses_composes_back,
 };
 
 fn anything() -> impl Strategy<Value = Vec<u8>> {
@@ -86,6 +86,12 @@ proptest! {
     ) {
         what_parses_composes_back(&text(&bytes));
         what_parses_composes_back(&format!("{before}{}{after}", text(&bytes)));
+    }
+
+    #[test]
+    fn whatever_is_stored_of_a_text_holds_no_part_of_a_key(before in "[a_kr%/ü]{0,70}", key in key(), after in "[a_kr]{0,4}") {
+        no_part_of_a_key_is_kept(&text(&[before.as_bytes(), &key, after.as_bytes()].concat()));
+        no_part_of_a_key_is_kept(&before);
     }
 
     #[test]

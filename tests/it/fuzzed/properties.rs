@@ -4,7 +4,9 @@
 use actix_web::http::header::HeaderValue;
 use actix_web::test::TestRequest;
 use keyrack::domain::in_url;
+use keyrack::domain::names::is_deceptive;
 use keyrack::domain::org::Role;
+use keyrack::domain::sent;
 use keyrack::domain::token::{ID_CHARS, KeyFormat, RANDOM_CHARS, SECRET_CHARS, SecretHash};
 use keyrack::web::api::auth_path::{self, Require};
 use keyrack::web::api::original::Original;
@@ -91,6 +93,24 @@ pub(crate) fn what_parses_composes_back(text: &str) {
         let first = (0..text.len()).find_map(stands_at).map(|found| found.id);
         assert_eq!(format.find_key(text), first, "{text}");
         assert_eq!(format.refuse_key(text).is_err(), first.is_some());
+    }
+}
+
+/// Of a text that is stored, no part of a key is kept, wherever it is cut.
+pub(crate) fn no_part_of_a_key_is_kept(text: &str) {
+    for format in formats() {
+        let tail = ID_CHARS + format.separator.len() + SECRET_CHARS;
+        let lengths: Vec<usize> = format.environments().iter().map(|name| format.lead(name).len() + tail).collect();
+        let stands_at = |at: usize| {
+            lengths.iter().any(|length| text.get(at..at + length).is_some_and(|part| format.parse(part).is_some()))
+        };
+        for bytes in [16, 64] {
+            let kept = sent::harmless(sent::beginning(text, bytes), bytes, &format);
+            assert!(kept.len() <= bytes && !kept.contains(is_deceptive), "{kept:?}");
+            if (0..text.len().min(bytes)).any(stands_at) {
+                assert_eq!(kept, sent::REMOVED[..sent::REMOVED.len().min(bytes)], "{text:?}");
+            }
+        }
     }
 }
 

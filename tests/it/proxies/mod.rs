@@ -11,6 +11,39 @@ use crate::support::TestApp;
 use crate::support::app::MadeKey;
 use place::{Api, Proxy, Reply};
 
+/// The tests of a proxy, given how it is started and which headers of a limit stand in good answers.
+macro_rules! proxy_tests {
+    ($start:path, $headroom:expr) => {
+        #[actix_web::test]
+        async fn keys_decide_who_passes() {
+            let world = World::new(None);
+            let proxy = $start(&world, &world.keyrack);
+            super::keys_decide(&world, &proxy);
+            super::requirements_hold(&world, &proxy);
+            super::identities_cannot_be_forged(&world, &proxy);
+        }
+
+        #[actix_web::test]
+        async fn keys_in_urls_stay_out_of_its_logs() {
+            let world = World::new(None);
+            super::keys_in_urls_stay_out_of_logs(&world, &$start(&world, &world.keyrack));
+        }
+
+        #[actix_web::test]
+        async fn without_keyrack_it_lets_nobody_in() {
+            let world = World::new(None);
+            super::without_keyrack_all_is_closed(&world, &$start(&world, "127.0.0.1:1"));
+        }
+
+        #[actix_web::test]
+        async fn a_limit_is_told_as_a_true_429() {
+            let world = World::new(Some(3));
+            super::a_limit_is_a_true_429(&world, &$start(&world, &world.keyrack), &$headroom);
+        }
+    };
+}
+use proxy_tests;
+
 /// Keyrack on a socket, an API, and the keys that are tried.
 pub(crate) struct World {
     pub(crate) app: TestApp,

@@ -33,6 +33,15 @@ pub struct Wanted {
     since: Option<Since>,
 }
 
+impl Since {
+    fn moment(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Ago(span) => now.minus(span),
+            Self::At(at) => at,
+        }
+    }
+}
+
 impl Wanted {
     /// Reads a filter as it is typed: a key's id; `200`, `4xx` or a verdict's code; `10m` or a moment. What is empty is not
     /// asked for.
@@ -68,10 +77,7 @@ impl Wanted {
             load_key(scope, id)?;
         }
         let owner = (!policy::sees_all_keys(&scope.actor)).then(|| scope.actor.user.clone());
-        let since = self.since.map(|since| match since {
-            Since::Ago(span) => scope.now.minus(span),
-            Since::At(at) => at,
-        });
+        let since = self.since.map(|since| since.moment(scope.now));
         let (key, outcome) = (self.key.clone(), self.outcome.clone());
         Ok(EventFilter { key, owner, status: self.status, outcome, since })
     }
@@ -153,13 +159,19 @@ pub fn list_events(scope: &mut OrgScope<'_>, wanted: &Wanted, place: Place, limi
     Ok(EventPage { events, labels, upto })
 }
 
-/// Asks whether the caller may follow these events. Returns the organization and the number of the last line there is.
+/// Asks whether the caller may follow these events. Returns the organization, the number of the last line there is, and the
+/// one after which a stream begins that goes on from nowhere: that line, or where `since` lies.
 ///
 /// # Errors
 /// `SignIn`, `NotFound` or `Denied`.
-pub fn begin_stream(scope: &mut OrgScope<'_>, wanted: &Wanted) -> Result<(OrgId, i64), AppError> {
+pub fn begin_stream(scope: &mut OrgScope<'_>, wanted: &Wanted) -> Result<(OrgId, i64, i64), AppError> {
     wanted.filter(scope)?;
-    Ok((scope.org.id.clone(), db::events::last_number(scope.conn)?))
+    let org = scope.org.id.clone();
+    let begin = match wanted.since {
+        Some(since) => db::events::number_before(scope.conn, &org, since.moment(scope.now))?,
+        None => db::events::last_number(scope.conn)?,
+    };
+    Ok((org, db::events::last_number(scope.conn)?, begin))
 }
 
 /// The lines after a number, `limit` at most. Asks again who the caller is and what they may see: a stream may be older
@@ -182,7 +194,8 @@ pub fn lines_after(
         found.filter(|found| is_alive(found.created_at, found.last_seen_at, now)).ok_or(AppError::SignIn)?;
     }
     look_in(conn, ctx, who, slug, |scope| {
-        let filter = wanted.filter(scope)?;
+        // Where a stream begins was decided once: a moment that moves on with the clock would leave lines out.
+        let filter = EventFilter { since: None, ..wanted.filter(scope)? };
         let org = scope.org.id.clone();
         let lines = db::events::list_lines_after(scope.conn, &org, &filter, after, limit)?;
         let labels = Labels::of(scope, lines.lines.iter().map(|line| &line.event))?;

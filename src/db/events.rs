@@ -277,6 +277,15 @@ pub fn list_lines_after(conn: &mut Conn, org: &OrgId, filter: &EventFilter, afte
     Ok(Lines { lines, upto, has_more })
 }
 
+/// The number before an organization's first event of a moment or later; of the last line where there is none. Events are
+/// stored in the order in which they were taken in, which is not quite that of their times: it is the first in that order.
+pub fn number_before(conn: &mut Conn, org: &OrgId, since: Timestamp) -> DbResult<i64> {
+    let last = last_number(conn)?;
+    let since = events::table.filter(events::org_id.eq(org.as_str())).filter(events::at.ge(since.as_micros()));
+    let first: Option<i64> = since.select(diesel::dsl::min(events::seq)).first(conn)?;
+    Ok(first.map_or(last, |first| last.min(first - 1)))
+}
+
 /// The number of the last line of an organization; 0 before the first.
 pub fn last_number_of(conn: &mut Conn, org: &str) -> DbResult<i64> {
     let events = events::table.filter(events::org_id.eq(org));

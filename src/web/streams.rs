@@ -214,7 +214,7 @@ pub(super) async fn respond(req: &HttpRequest, watch: Watch, from: Option<i64>) 
     let begin = watch.state.run(watch.origin.clone(), move |conn, ctx| {
         look_in(conn, ctx, &who, &slug, |scope| deeds::begin_stream(scope, &wanted))
     });
-    let (org, last) = begin.await?;
+    let (org, last, begin) = begin.await?;
     let credential = match &watch.who {
         Who::Person { session, .. } => format!("session {session}"),
         Who::Cli { token, .. } => format!("cli {token}"),
@@ -230,7 +230,7 @@ pub(super) async fn respond(req: &HttpRequest, watch: Watch, from: Option<i64>) 
     let place = watch.state.streams.take_place(credential, &org)?;
     let stopping = watch.state.running.stopping();
     // A number beyond the last is from another database.
-    let after = from.unwrap_or(last).min(last);
+    let after = from.unwrap_or(begin).min(last);
     let stream = Stream { watch, place, stopping, after, is_new: true, is_behind: true };
     let body = futures_util::stream::unfold(stream, |mut stream| async move {
         let bytes = stream.next().await?;

@@ -9,6 +9,7 @@ use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
 use keyrack::actions::keys::{RevokeInput, pause_key, revoke_key};
 use keyrack::db::events::Report;
+use keyrack::domain::time::Span;
 use keyrack::gate::Seen;
 use serde_json::Value;
 
@@ -209,6 +210,42 @@ async fn ten_thousand_events_arrive_once_each_over_forced_reconnects() {
     };
     assert_eq!(ids("check"), (0..EVENTS).collect::<Vec<_>>());
     assert_eq!(ids("outcome"), (0..EVENTS).step_by(10).collect::<Vec<_>>());
+    server.stop().await;
+}
+
+#[actix_web::test]
+async fn a_stream_may_begin_in_the_past_and_then_goes_on_without_a_gap() {
+    let app = TestApp::new();
+    let (key, asks) = (app.db_create_key("ben", "ci"), app.db_create_key("ada", "follows"));
+    app.catch_up();
+    let server = Served::start(&app);
+    for request_id in ["old", "recent"] {
+        check(&app, &key, request_id);
+        app.state.gate.flush().unwrap();
+        app.advance(Span::minutes(20));
+    }
+    let path = format!("/v1/events/stream?since=30m&key={}", key.id);
+    let mut follower = Follower::with_key(server.address, &path, &asks, None);
+    let ids = |follower: &Follower| {
+        let messages = follower.messages().0.into_iter();
+        messages.map(|message| message.data["request_id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    follower.read_until(|follower| ids(follower) == ["recent"]);
+    // What began in the past is not left out when it is older than that, by now.
+    app.advance(Span::hours(1));
+    let report = Report { request_id: "recent".to_owned(), status: 200, duration_ms: Some(3) };
+    assert_eq!(app.state.gate.report(vec![report]), 1);
+    check(&app, &key, "new");
+    follower.read_until(|follower| ids(follower).len() == 3);
+    // Going on from an id goes before it.
+    let last = follower.messages().1;
+    let mut again = Follower::with_key(server.address, &path, &asks, last);
+    again.wait_for_begin();
+    check(&app, &key, "newest");
+    again.read_until(|follower| ids(follower) == ["newest"]);
+    let mut wrong = Follower::with_key(server.address, "/v1/events/stream?since=soon", &asks, None);
+    wrong.read_until(|follower| follower.status() == 422);
+    app.state.running.stop();
     server.stop().await;
 }
 

@@ -121,6 +121,8 @@ pub struct StreamQuery {
     key: Option<String>,
     /// `200`, `4xx`, or an outcome like `RATE_LIMITED`.
     status: Option<String>,
+    /// Where to begin when there is nothing to go on from: `10m`, `24h`, or a moment. Now, if left out.
+    since: Option<String>,
     /// Where to go on, for clients that cannot send `Last-Event-ID`.
     last_event_id: Option<String>,
 }
@@ -132,7 +134,7 @@ fn draw(_: &Watch, line: &Line, labels: &Labels, _: Timestamp) -> Result<String,
 
 /// The checked requests of the keys that the caller may see, as they come: Server-Sent Events. `event: check` for each, and
 /// `event: outcome` with the same object again once the upstream has reported. Whoever connects again with the last `id` as
-/// `Last-Event-ID` misses none and sees none twice; without it, the stream begins now. A comment every 15 seconds.
+/// `Last-Event-ID` misses none and sees none twice; without it, the stream begins at `since`, or now. A comment every 15 seconds.
 ///
 /// # Errors
 /// 401, 403 for a colleague's key, 404, 422 for a wrong parameter, 429 with too many streams.
@@ -149,7 +151,7 @@ pub async fn stream_events(
 ) -> Result<HttpResponse, AppError> {
     let query = query.0;
     let from = streams::last_event_id(&req, query.last_event_id.as_deref())?;
-    let wanted = wanted(query.key.as_ref(), query.status.as_ref(), None)?;
+    let wanted = wanted(query.key.as_ref(), query.status.as_ref(), query.since.as_ref())?;
     let (who, slug) = (caller.who, caller.slug);
     streams::respond(&req, Watch { state, who, slug, origin: caller.origin, wanted, draw }, from).await
 }

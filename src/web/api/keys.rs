@@ -180,8 +180,9 @@ pub struct CreateBody {
     name: String,
     profile: Option<String>,
     environment: Option<String>,
-    #[schema(value_type = Option<String>, format = DateTime)]
-    expires_at: Option<Timestamp>,
+    /// A moment, or a length of time like `90d`, or `never`; the operator's default if left out.
+    #[schema(example = "2027-02-19T12:00:00Z")]
+    expires_at: Option<String>,
     note: Option<String>,
     /// Whether it may travel in a URL; only where the operator allows that for an endpoint.
     url_allowed: Option<bool>,
@@ -228,7 +229,7 @@ pub async fn create_key(
         name: body.name,
         profile: body.profile,
         environment: body.environment,
-        expires: body.expires_at.map(|at| at.to_string()),
+        expires: body.expires_at,
         note: body.note.unwrap_or_default(),
         url_allowed: body.url_allowed.unwrap_or_default(),
     };

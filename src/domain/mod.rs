@@ -2,6 +2,7 @@
 //!
 //! Everything here is a value or a pure function of values, so all of it is tested without a server.
 
+pub mod any_key;
 pub mod audit;
 pub mod device;
 pub mod ids;

@@ -154,7 +154,7 @@ impl KeyFormat {
     }
 }
 
-fn checksum(head: &str) -> [u8; 2] {
+pub(super) fn checksum(head: &str) -> [u8; 2] {
     let sum = crc32fast::hash(head.as_bytes()) % 3844;
     let digit = |value: u32| BASE62[value as usize % 62];
     [digit(sum / 62), digit(sum)]

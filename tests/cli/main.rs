@@ -8,5 +8,6 @@
     reason = "tests may stop at the first surprise, sleep, and read the environment"
 )]
 
+mod keys;
 mod manners;
 mod support;

@@ -10,7 +10,9 @@ mod brand;
 mod commands;
 mod context;
 mod credential;
+mod draw;
 mod env;
+mod env_file;
 mod fault;
 mod http;
 mod ids;
@@ -22,6 +24,7 @@ mod prompt;
 mod proxy;
 mod spinner;
 mod store;
+mod stream;
 mod text;
 
 use std::ffi::OsStr;

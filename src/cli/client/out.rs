@@ -110,10 +110,16 @@ impl Out {
     /// A silent one when nobody reads any more, else why it could not be written.
     pub(in crate::cli) fn data(&self, line: &str) -> Result<(), CliError> {
         let mut stdout = io::stdout().lock();
-        writeln!(stdout, "{line}").and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => CliError::silent(ExitCode::Ok),
-            _ => CliError::new(format!("the output could not be written: {error}")),
-        })
+        writeln!(stdout, "{line}").and_then(|()| stdout.flush()).map_err(unwritten)
+    }
+
+    /// Moves the cursor on stdout. Only where it can move: see [`Self::data_can_move`].
+    ///
+    /// # Errors
+    /// Like [`Self::data`].
+    pub(in crate::cli) fn control(&self, sequence: &str) -> Result<(), CliError> {
+        let mut stdout = io::stdout().lock();
+        write!(stdout, "{sequence}").and_then(|()| stdout.flush()).map_err(unwritten)
     }
 
     /// A JSON value as data: several lines for a person, one for a program.
@@ -241,6 +247,13 @@ fn painted(text: &str, look: Look, colours: bool) -> String {
         Look::Bad => AnsiColor::Red.on_default().effects(Effects::BOLD),
     };
     if colours { format!("{style}{text}{style:#}") } else { text.to_owned() }
+}
+
+fn unwritten(error: io::Error) -> CliError {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => CliError::silent(ExitCode::Ok),
+        _ => CliError::new(format!("the output could not be written: {error}")),
+    }
 }
 
 fn write_err(line: &str) {

@@ -2,18 +2,19 @@
 
 use clap::{Args, Subcommand};
 
+use super::keys::{create, list, revoke};
 use crate::cli::CliError;
 use crate::cli::client::context::Context;
 
 /// `api-key …`
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ApiKeyCommand {
-    /// Create an API key
+    /// Create an API key and show its secret once
     Create(CreateArgs),
     /// List the organization's active API keys
     List(ListArgs),
     /// Revoke API keys at once and for good
-    Revoke(RevokeArgs),
+    Revoke(revoke::RevokeArgs),
 }
 
 /// `api-key create`
@@ -21,7 +22,7 @@ pub(in crate::cli) enum ApiKeyCommand {
 pub(in crate::cli) struct CreateArgs {
     /// What the key is for
     #[arg(short, long)]
-    pub(super) name: String,
+    name: String,
 }
 
 /// `api-key list`
@@ -29,23 +30,13 @@ pub(in crate::cli) struct CreateArgs {
 pub(in crate::cli) struct ListArgs {
     /// List revoked and expired keys too
     #[arg(long)]
-    pub(super) all: bool,
+    all: bool,
 }
 
-/// `api-key revoke`
-#[derive(Debug, Args)]
-pub(in crate::cli) struct RevokeArgs {
-    /// The keys' ids or names
-    #[arg(required = true, value_name = "ID")]
-    pub(super) ids: Vec<String>,
-    /// Revoke without asking
-    #[arg(short, long)]
-    pub(super) yes: bool,
-    /// Note why
-    #[arg(long, value_name = "TEXT")]
-    pub(super) reason: Option<String>,
-}
-
-pub(super) fn run(_: &Context, _: ApiKeyCommand) -> Result<(), CliError> {
-    Err(super::keys::not_yet())
+pub(super) fn run(context: &Context, command: ApiKeyCommand) -> Result<(), CliError> {
+    match command {
+        ApiKeyCommand::Create(args) => create::create_in_organization(context, &args.name),
+        ApiKeyCommand::List(args) => list::list_of_organization(context, args.all),
+        ApiKeyCommand::Revoke(args) => revoke::run(context, &args),
+    }
 }

@@ -1,0 +1,11 @@
+//! The commands for keys and logs: the real binary, on a terminal and off it, against the whole server on either database.
+
+mod env_file;
+mod life;
+mod manners;
+mod pages;
+pub(crate) mod stage;
+#[path = "../../it/support/mod.rs"]
+pub(crate) mod support;
+mod tail;
+mod traces;

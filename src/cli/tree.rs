@@ -33,7 +33,7 @@ pub(super) fn of(brand: &Brand) -> Tree {
         let about = format!("Manage {} API keys from a terminal", brand.product);
         // clap wants a name that lives on; there is one per process.
         let tree = Product::command().name(&*name.clone().leak()).bin_name(name).about(about);
-        return tree.after_long_help(notes(brand)).mut_subcommands(|below| below.after_long_help(notes(brand)));
+        return with_notes(tree, &notes(brand));
     }
     // A command shows the flags that mean something to it; clap passes flags on only where they are not there already.
     let tree = Cli::command().after_long_help(notes(brand));
@@ -46,7 +46,7 @@ pub(super) fn of(brand: &Brand) -> Tree {
         Product::command().get_subcommands().map(|below| below.get_name().to_owned()).collect();
     tree.mut_subcommands(|below| {
         if of_client.iter().any(|name| name == below.get_name()) {
-            below.args(settings.clone()).after_long_help(notes(brand))
+            with_notes(below.args(settings.clone()), &notes(brand))
         } else {
             below.args(globals.clone())
         }
@@ -98,32 +98,27 @@ pub(super) fn parse(brand: &Brand, args: &[OsString]) -> Result<Parsed, Error> {
     }
 }
 
-/// Points from a command that is not there to one of that name further down: from `login` to `auth login`.
+/// Points from a command that is not there to one of that name further down: from `login` to `auth login`, not to `logs`.
 fn with_suggestion(mut error: Error, tree: &Tree) -> Error {
-    if error.kind() != ErrorKind::InvalidSubcommand || error.get(ContextKind::SuggestedSubcommand).is_some_and(has_any)
-    {
+    if error.kind() != ErrorKind::InvalidSubcommand {
         return error;
     }
     let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) else { return error };
     let below = |top: &Tree| {
-        let top_name = top.get_name().to_owned();
-        let leaves = top.get_subcommands().map(|leaf| leaf.get_name().to_owned()).collect::<Vec<_>>();
-        leaves.into_iter().map(move |leaf| (format!("{top_name} {leaf}"), leaf))
+        let paths =
+            top.get_subcommands().map(|leaf| (format!("{} {}", top.get_name(), leaf.get_name()), leaf.get_name()));
+        paths.filter(|(_, leaf)| leaf == typed).map(|(path, _)| path).collect::<Vec<_>>()
     };
-    let near = tree.get_subcommands().flat_map(below).filter(|(_, leaf)| strsim::jaro_winkler(leaf, typed) > 0.88);
-    let paths: Vec<String> = near.map(|(path, _)| path).collect();
+    let paths: Vec<String> = tree.get_subcommands().flat_map(below).collect();
     if !paths.is_empty() {
         error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(paths));
     }
     error
 }
 
-fn has_any(value: &ContextValue) -> bool {
-    match value {
-        ContextValue::String(text) => !text.is_empty(),
-        ContextValue::Strings(texts) => !texts.is_empty(),
-        _ => false,
-    }
+/// The same notes below the long help of a command and of each below it.
+fn with_notes(command: Tree, notes: &str) -> Tree {
+    command.after_long_help(notes.to_owned()).mut_subcommands(|below| with_notes(below, notes))
 }
 
 #[cfg(test)]

@@ -8,6 +8,12 @@
     reason = "tests may stop at the first surprise, sleep, and read the environment"
 )]
 
+mod brand;
+mod browser;
+mod credentials;
 mod keys;
 mod manners;
+mod network;
+mod places;
+mod sign_in;
 mod support;

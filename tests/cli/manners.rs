@@ -34,7 +34,9 @@ fn errors_are_json_where_json_was_asked_for() {
     let wrong = Home::new().set("KEYRACK_API_KEY", "kr_wrong");
     let error = wrong.run(&["whoami", "--json", "--server", &world.url()]).failed(4, "").error();
     assert_eq!((&error["code"], &error["status"]), (&"UNAUTHORIZED".into(), &401.into()));
-    assert!(!error["request_id"].is_null(), "{error}");
+    let builder = Home::new().set("KEYRACK_API_KEY", &world.key("ben", "ben's").secret);
+    let error = builder.run(&["profiles", "create", "x", "--json", "--server", &world.url()]).failed(5, "").error();
+    assert!(error["code"] == "FORBIDDEN" && error["request_id"].is_string(), "{error}");
     let error = home.run(&["--json", "no-such-command"]).failed(2, "").error();
     assert_eq!((&error["code"], &error["exit_code"]), (&"USAGE".into(), &2.into()));
 }
@@ -98,7 +100,9 @@ fn help_and_version_name_what_there_is() {
     }
     assert!(help.contains("Exit codes: 0 ok") && help.contains("KEYRACK_PLATFORM_URL"), "{help}");
     assert!(home.run(&["--version"]).ok().stdout.starts_with("keyrack "));
-    for (typed, meant) in [("login", "'auth login'"), ("kyes", "'keys'"), ("tail", "'logs tail'")] {
+    for (typed, meant) in
+        [("login", "'auth login'"), ("kyes", "'keys'"), ("tail", "'logs tail'"), ("whoam", "'whoami'")]
+    {
         home.run(&[typed]).failed(2, meant);
     }
 }

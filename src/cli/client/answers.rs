@@ -107,8 +107,6 @@ pub(in crate::cli) struct Key {
     pub(in crate::cli) preview: String,
     /// `live`, `test`.
     pub(in crate::cli) environment: String,
-    /// What it is bound to.
-    pub(in crate::cli) profile: Named,
     /// Whose it is.
     pub(in crate::cli) created_by: Named,
     /// Since when.

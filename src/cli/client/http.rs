@@ -61,7 +61,7 @@ impl Http {
         let config = Agent::config_builder()
             .tls_config(TlsConfig::builder().root_certs(roots).build())
             .proxy(proxy::find(origin, env)?)
-            .user_agent(concat!("keyrack-cli/", env!("CARGO_PKG_VERSION")))
+            .user_agent(user_agent())
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -210,6 +210,12 @@ impl Http {
         let body = body.map_err(|error| fault::unreachable(&self.origin, &error))?;
         Ok(Answer { status, retry_after, location, body })
     }
+}
+
+/// `keyrack-cli/0.1.0 (linux; x86_64)`: the page on which a device is allowed shows its system.
+fn user_agent() -> String {
+    use std::env::consts::{ARCH, OS};
+    format!("keyrack-cli/{} ({OS}; {ARCH})", env!("CARGO_PKG_VERSION"))
 }
 
 fn with_query(path: &str, query: &[(&str, &str)]) -> String {

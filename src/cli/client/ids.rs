@@ -93,14 +93,12 @@ mod tests {
     use crate::domain::time::Timestamp;
 
     fn key(id: &str, name: &str, status: &str) -> Key {
-        let named = || Named { id: String::new(), name: String::new() };
         Key {
             id: id.to_owned(),
             name: name.to_owned(),
             preview: String::new(),
             environment: String::new(),
-            profile: named(),
-            created_by: named(),
+            created_by: Named { id: String::new(), name: String::new() },
             created_at: Timestamp::from_micros(0),
             last_used_at: None,
             expires_at: None,

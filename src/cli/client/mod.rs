@@ -2,7 +2,6 @@
 //!
 //! `context` holds what every command starts from, `http` the way to the server, `out` and `prompt` the manners; each command has
 //! a file of its own in `commands`. It must not know `actions`, `db`, `gate` or `web`.
-#![allow(dead_code, reason = "some of it is for commands that are about to come")]
 
 mod answers;
 mod args;

@@ -212,9 +212,12 @@ impl Out {
         for row in rows {
             table.add_row(row.iter().map(|cell| text::clean(cell)).collect::<Vec<_>>());
         }
-        for line in table.to_string().lines() {
-            // The first column starts at the margin.
-            self.data(line.strip_prefix(' ').unwrap_or(line).trim_end())?;
+        // The first column starts at the margin.
+        table.column_iter_mut().for_each(|column| {
+            column.set_padding((0, 2));
+        });
+        for line in table.lines() {
+            self.data(line.trim_end())?;
         }
         Ok(())
     }

@@ -7,6 +7,8 @@ pub(crate) mod binary;
 pub(crate) mod cast;
 #[path = "../../it/support/database.rs"]
 pub(crate) mod database;
+#[path = "../../it/browser/driver.rs"]
+pub(crate) mod driver;
 pub(crate) mod home;
 pub(crate) mod page;
 pub(crate) mod terminal;

@@ -53,6 +53,17 @@ impl Browser {
         self.post(&action, &fields)
     }
 
+    /// Looks at the device behind this code, and presses “Allow” or “Deny”.
+    #[track_caller]
+    pub(crate) fn decide(&mut self, code: &str, button: &str) {
+        let page = self.press(&format!("/device?user_code={code}"), "Look at the device");
+        assert_eq!(page.status, 200, "{}", page.text);
+        let (action, fields) = form_of(&page.text, button);
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let decided = self.post(&action, &fields);
+        assert_eq!(decided.status, 303, "{}", decided.text);
+    }
+
     fn cookie(&self) -> String {
         let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         cookies.join("; ")
@@ -77,7 +88,10 @@ fn form_of(html: &str, button: &str) -> (String, Vec<(String, String)>) {
     let pair = |element| Some((attribute(element, "name")?, attribute(element, "value").unwrap_or_default()));
     for form in html.select(&forms) {
         let Some(pressed) = form.select(&buttons).find(|found| words(*found).starts_with(button)) else { continue };
-        let fields = form.select(&inputs).chain([pressed]).filter_map(pair).collect();
+        let is_off = |input: &ElementRef<'_>| {
+            attribute(*input, "type").is_some_and(|kind| kind == "radio") && attribute(*input, "checked").is_none()
+        };
+        let fields = form.select(&inputs).filter(|input| !is_off(input)).chain([pressed]).filter_map(pair).collect();
         let action = attribute(pressed, "formaction").or_else(|| attribute(form, "action")).unwrap_or_default();
         return (action, fields);
     }

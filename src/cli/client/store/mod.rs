@@ -104,18 +104,20 @@ impl Store {
     /// When the file is open to others, or not what this program writes.
     pub(in crate::cli) fn open(env: &Environment, cli: &str) -> Result<Self, CliError> {
         let path = file::state_folder(env, cli).map(|folder| folder.join("credentials.json"));
-        let text = path.as_ref().map(|path| file::read_private(path)).transpose()?.flatten();
-        let content = match (&text, &path) {
-            (Some(text), Some(path)) => serde_json::from_str(text)
-                .map_err(|_| CliError::new(format!("{} is damaged. Remove it and sign in again.", path.display())))?,
-            _ => Content::default(),
-        };
-        Ok(Self { path, service: cli.to_owned(), content })
+        let mut store = Self { path, service: cli.to_owned(), content: Content::default() };
+        store.reload()?;
+        Ok(store)
     }
 
-    /// Where the list is.
-    pub(in crate::cli) fn path(&self) -> Option<&PathBuf> {
-        self.path.as_ref()
+    /// Reads the file again: before it is written, since a sign-in takes its time and another one may have come in between.
+    fn reload(&mut self) -> Result<(), CliError> {
+        let Some(path) = &self.path else { return Ok(()) };
+        self.content = match file::read_private(path)? {
+            Some(text) => serde_json::from_str(&text)
+                .map_err(|_| CliError::new(format!("{} is damaged. Remove it and sign in again.", path.display())))?,
+            None => Content::default(),
+        };
+        Ok(())
     }
 
     /// The server of the newest sign-in that still is one.
@@ -161,6 +163,7 @@ impl Store {
         token: &Hidden,
         in_file: bool,
     ) -> Result<Kept, CliError> {
+        self.reload()?;
         let in_keyring = !in_file && ring::set(&self.service, origin.as_str(), token).is_ok();
         login.storage = if in_keyring { Storage::Keyring } else { Storage::File };
         if in_file && self.login(origin).is_some_and(|login| login.storage == Storage::Keyring) {
@@ -183,6 +186,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be written.
     pub(in crate::cli) fn choose_org(&mut self, origin: &Origin, slug: &str) -> Result<(), CliError> {
+        self.reload()?;
         if let Some(entry) = self.content.logins.get_mut(origin.as_str()) {
             entry.login.org = Some(slug.to_owned());
         }
@@ -194,6 +198,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be written, or the keyring keeps the token.
     pub(in crate::cli) fn forget(&mut self, origin: &Origin) -> Result<(), CliError> {
+        self.reload()?;
         let Some(entry) = self.content.logins.remove(origin.as_str()) else { return Ok(()) };
         if self.content.last.as_deref() == Some(origin.as_str()) {
             self.content.last = self.content.logins.keys().next().cloned();

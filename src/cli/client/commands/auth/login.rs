@@ -108,6 +108,7 @@ fn token_from_stdin(context: &Context, store: &Store, server: &Server) -> Result
 /// Without a terminal: what the person is to do, and how to go on.
 fn first_step(context: &Context, origin: &Origin, codes: &Codes) -> Value {
     json!({
+        "server": origin.as_str(),
         "verification_uri": codes.verification_uri,
         "verification_uri_complete": codes.verification_uri_complete,
         "user_code": codes.user_code,

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::cli::client::context::{Context, Server};
 use crate::cli::client::origin::Origin;
-use crate::cli::client::store::Store;
+use crate::cli::client::store::{Kind, Store};
 use crate::cli::{CliError, ExitCode};
 
 /// `auth logout`
@@ -28,7 +28,9 @@ pub(super) fn run(context: &Context, args: &LogoutArgs) -> Result<(), CliError> 
             Ok(())
         };
     };
-    if !args.local {
+    // A key that was handed over is not the sign-in's to end.
+    let is_person = store.login(&origin).is_some_and(|login| login.kind == Kind::Person);
+    if is_person && !args.local {
         end_on_server(context, &store, &origin)?;
     }
     store.forget(&origin)?;
@@ -36,7 +38,7 @@ pub(super) fn run(context: &Context, args: &LogoutArgs) -> Result<(), CliError> 
         context.out.json(&json!({"server": origin.as_str(), "signed_out": true}))?;
     }
     context.out.talk(&format!("Signed out of {}.", origin.host()));
-    if args.local {
+    if is_person && args.local {
         context.out.warn("The server was not told: the sign-in stays valid there until it expires or is ended on the page of sessions.");
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! within it, and writes its line of the audit log before it commits. Handlers and commands only call.
 
 pub mod account;
+pub mod backup;
 mod error;
 pub mod events;
 pub mod keys;

@@ -96,6 +96,19 @@ enum Command {
     /// Show the settings in force
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Save all data into one file, while servers go on
+    ///
+    /// The file restores into SQLite and PostgreSQL alike. It holds e-mail addresses and password hashes and no key; only its
+    /// owner may read it. An earlier backup of that name is replaced; any other file is left alone.
+    Backup {
+        /// Write this file, or stdout for `-`
+        file: PathBuf,
+    },
+    /// Put a backup in place, without bringing back what was revoked since
+    ///
+    /// All or nothing: whatever goes wrong, the database stays as it was. A backup of an older version is brought up to date.
+    /// Everybody signs in again afterwards.
+    Restore(server::RestoreArgs),
     /// Do what needs no sign-in, only access to the database
     #[command(subcommand)]
     Admin(server::AdminCommand),
@@ -164,6 +177,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
             output::data(settings.dump().trim_end());
             Ok(ExitCode::Ok)
         }
+        Command::Backup { file } => server::backup(&settings, &file),
+        Command::Restore(args) => server::restore(&settings, &args),
         Command::Admin(command) => server::admin(&settings, command),
         // It was taken out where the arguments were read.
         Command::Client(_) => Err(CliError::usage("this command needs no settings of the server")),

@@ -10,7 +10,7 @@ use super::{Conn, DbError, DbResult};
 use crate::domain::ids::{KeyId, OrgId, ProfileId, UserId};
 
 /// What was changed. Its new state is read anew by whoever follows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
     /// A key or one of its secrets.
     Key(KeyId),

@@ -138,6 +138,14 @@ pub fn last_number(conn: &mut Conn) -> DbResult<i64> {
     event_counter::table.find(1).select(event_counter::seq).first(conn)
 }
 
+/// Lets the numbers go on after `seq`, if they are not past it already: a stream never sees one twice.
+pub fn raise_numbers(conn: &mut Conn, seq: i64) -> DbResult<()> {
+    diesel::update(event_counter::table.find(1).filter(event_counter::seq.lt(seq)))
+        .set(event_counter::seq.eq(seq))
+        .execute(conn)
+        .map(|_| ())
+}
+
 /// Stores events under the numbers after `before`, in their order.
 pub fn insert_events(conn: &mut Conn, events: &mut [Event], before: i64) -> DbResult<()> {
     for (event, seq) in events.iter_mut().zip(before + 1..) {

@@ -11,15 +11,20 @@ mod conn;
 pub mod devices;
 pub mod events;
 pub mod gate_rows;
+pub mod installation;
 pub mod invariants;
+pub mod journal;
 pub mod keys;
 pub mod links;
+mod migrate;
 pub mod nodes;
 mod open;
 pub mod orgs;
 pub mod reports;
+pub mod rights;
 mod schema;
 pub mod sessions;
+pub mod tables;
 pub mod throttles;
 pub mod tokens;
 pub mod usage;
@@ -33,7 +38,8 @@ pub use alone::{Alone, be_the_only_server};
 use changes::Ended;
 pub use conn::Conn;
 pub use diesel::result::{DatabaseErrorKind, Error as DbError};
-pub use open::{Db, Deed, OpenError, PoolError, SchemaState, migrate, revert_all, schema_state};
+pub use migrate::{SchemaState, applied_schema, known_schema, migrate, migrate_to, revert_all, schema_state};
+pub use open::{Db, Deed, OpenError, PoolError};
 
 use crate::clock::Clock;
 use crate::domain::time::Timestamp;
@@ -65,6 +71,25 @@ pub fn write<T, E: From<DbError>>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> 
         }
     };
     changes::close(&ended);
+    result
+}
+
+/// Runs `f`, which only reads, on one state of the database: what others commit meanwhile is not seen.
+///
+/// # Errors
+/// What `f` returns, or the database's own failure.
+pub fn snapshot<T, E: From<DbError>>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
+    match conn {
+        Conn::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN")?,
+        Conn::Postgres(pg) => AnsiTransactionManager::begin_transaction_sql(
+            pg,
+            // Whoever writes a file as it reads may be slower than a deed may be.
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0",
+        )?,
+    }
+    let result = f(conn);
+    // Nothing was written, so there is nothing to keep; a rollback that fails leaves a connection that the pool throws away.
+    let _ = <Conn as Connection>::TransactionManager::rollback_transaction(conn);
     result
 }
 

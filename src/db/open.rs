@@ -1,29 +1,23 @@
-//! Opening the database named by the settings, its pool, and its migrations.
+//! Opening the database named by the settings, and its pool.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
-use diesel::migration::{Migration, MigrationSource, MigrationVersion};
 use diesel::prelude::*;
 use diesel::r2d2::{self, ManageConnection, Pool, R2D2Connection};
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use thiserror::Error;
 
 use super::Conn;
-use super::conn::MultiBackend;
+use super::journal::Journal;
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
-/// Any number will do, as long as every Keyrack takes the same one.
-const MIGRATION_LOCK: i64 = 0x6b65_7972_6163_6b01;
 const CONNECTIONS_MAX: u32 = 8;
 
 /// Why the database could not be opened, naming the setting to look at.
 #[derive(Debug, Error)]
 #[error("KEYRACK_DATABASE_URL: {0}")]
-pub struct OpenError(String);
+pub struct OpenError(pub(super) String);
 
 impl OpenError {
     pub(super) fn new(words: String) -> Self {
@@ -37,6 +31,7 @@ pub struct Db {
     pool: Pool<Manager>,
     manager: Manager,
     name: Arc<str>,
+    journal: Option<Arc<Journal>>,
 }
 
 #[derive(Clone)]
@@ -114,7 +109,31 @@ impl Db {
             .error_handler(Box::new(r2d2::NopErrorHandler))
             .build(manager.clone())
             .map_err(|error| OpenError(error.to_string()))?;
-        Ok(Self { pool, manager, name: name.into() })
+        Ok(Self { pool, manager, name: name.into(), journal: None })
+    }
+
+    /// With a revocation journal at this path, which from now on has each deed before it is answered.
+    #[must_use]
+    pub fn with_journal(self, path: Option<PathBuf>) -> Self {
+        Self { journal: path.map(|path| Arc::new(Journal::at(path))), ..self }
+    }
+
+    /// The revocation journal.
+    #[must_use]
+    pub fn journal(&self) -> Option<&Journal> {
+        self.journal.as_deref()
+    }
+
+    /// Lets the journal take in what others have changed.
+    pub fn follow_journal(&self) {
+        let Some(journal) = &self.journal else { return };
+        let done = self.run(|conn| {
+            journal.follow_or_log(conn);
+            Ok::<(), PoolError>(())
+        });
+        if let Err(error) = done {
+            tracing::error!(%error, "the revocation journal is behind");
+        }
     }
 
     /// What it is, without credentials: `SQLite keyrack.db`, `PostgreSQL`.
@@ -173,7 +192,11 @@ impl Db {
         // Of an earlier deed on this thread that nobody waited for.
         let _ = super::changes::take_committed();
         let result = self.run(f);
-        (result, super::changes::take_committed())
+        let changed = super::changes::take_committed();
+        if changed.is_some() {
+            self.follow_journal();
+        }
+        (result, changed)
     }
 }
 
@@ -294,79 +317,6 @@ fn assert_pragmas(conn: &mut SqliteConnection) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("SQLite refused WAL with full synchronisation and foreign keys here: {found:?}"))
-    }
-}
-
-/// How the database's schema stands to the one this program was built for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SchemaState {
-    /// The same.
-    Current,
-    /// This many migrations are still to be run.
-    Behind(usize),
-    /// A newer program was here: refuse to touch it.
-    Newer(Vec<String>),
-}
-
-/// Compares the schema with the program.
-///
-/// # Errors
-/// The database's own failure, in words.
-pub fn schema_state(conn: &mut Conn) -> Result<SchemaState, String> {
-    let applied: BTreeSet<String> =
-        conn.applied_migrations().map_err(|error| error.to_string())?.iter().map(MigrationVersion::to_string).collect();
-    let known: Vec<Box<dyn Migration<MultiBackend>>> = MIGRATIONS.migrations().map_err(|error| error.to_string())?;
-    let known: BTreeSet<String> = known.iter().map(|migration| migration.name().version().to_string()).collect();
-    let newer: Vec<String> = applied.difference(&known).cloned().collect();
-    Ok(match known.difference(&applied).count() {
-        _ if !newer.is_empty() => SchemaState::Newer(newer),
-        0 => SchemaState::Current,
-        behind => SchemaState::Behind(behind),
-    })
-}
-
-/// Runs the pending migrations under a lock, so that processes starting together do it once. Returns how many ran.
-///
-/// # Errors
-/// A newer schema, or the database's own failure, in words.
-pub fn migrate(db: &Db) -> Result<usize, OpenError> {
-    db.run(|conn| -> Result<usize, OpenError> {
-        super::write(conn, |conn| -> Result<usize, MigrateError> {
-            if let Conn::Postgres(pg) = conn {
-                diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
-                    .bind::<diesel::sql_types::BigInt, _>(MIGRATION_LOCK)
-                    .execute(pg)?;
-            }
-            match schema_state(conn).map_err(MigrateError)? {
-                SchemaState::Current => Ok(0),
-                SchemaState::Behind(_) => {
-                    let ran =
-                        conn.run_pending_migrations(MIGRATIONS).map_err(|error| MigrateError(error.to_string()))?;
-                    Ok(ran.len())
-                }
-                SchemaState::Newer(versions) => Err(MigrateError(format!(
-                    "the database has the schema of a newer Keyrack ({}); start that version, or restore a backup",
-                    versions.join(", ")
-                ))),
-            }
-        })
-        .map_err(|error| OpenError(error.0))
-    })
-}
-
-/// Undoes every migration; for tests of the migrations themselves.
-///
-/// # Errors
-/// The database's own failure, in words.
-pub fn revert_all(db: &Db) -> Result<(), OpenError> {
-    db.run(|conn| conn.revert_all_migrations(MIGRATIONS).map(|_| ()).map_err(|error| OpenError(error.to_string())))
-}
-
-struct MigrateError(String);
-
-impl From<super::DbError> for MigrateError {
-    fn from(error: super::DbError) -> Self {
-        Self(error.to_string())
     }
 }
 

@@ -75,7 +75,9 @@ pub fn find_user_to_sign_in(conn: &mut Conn, email: &str) -> DbResult<Option<(Us
 
 /// Puts another password in place.
 pub fn update_password_hash(conn: &mut Conn, id: &UserId, password_hash: &str) -> DbResult<()> {
-    diesel::update(users::table.find(id.as_str())).set(users::password_hash.eq(password_hash)).execute(conn).map(|_| ())
+    diesel::update(users::table.find(id.as_str())).set(users::password_hash.eq(password_hash)).execute(conn)?;
+    // No check needs it, but a restore must not bring the old one back.
+    note(Change::User(id.clone()))
 }
 
 /// Gives a person another name.

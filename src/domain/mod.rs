@@ -12,6 +12,7 @@ pub mod limit;
 pub mod names;
 pub mod org;
 pub mod policy;
+pub mod rights;
 pub mod rules;
 pub mod sent;
 pub mod session;

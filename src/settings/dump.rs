@@ -32,6 +32,9 @@ impl Settings {
             "database_url" => Some(quoted(&self.database_url.to_string())),
             "public_url" => Some(quoted(self.public_url.as_str())),
             "session_key" => self.session_key.as_ref().map(|_| HIDDEN.to_owned()),
+            "revocation_journal" => {
+                Some(quoted(&self.journal_path().map_or_else(|| "off".to_owned(), |path| path.display().to_string())))
+            }
             "admin_email" => self.first_owner.as_ref().map(|owner| quoted(&owner.email)),
             "admin_password" => self.first_owner.as_ref().map(|_| HIDDEN.to_owned()),
             "trusted_proxies" => Some(list(self.trusted_proxies.iter().map(ToString::to_string))),

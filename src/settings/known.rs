@@ -31,6 +31,11 @@ pub const SETTINGS: &[Known] = &[
         "Where people reach it: for links, cookies and the origin check",
     ),
     secret("session_key", "made at first start beside the database", "128 hex digits that protect session cookies"),
+    plain(
+        "revocation_journal",
+        "beside the SQLite file; `off` with PostgreSQL",
+        "File that keeps a restore from bringing back what was revoked; `off` for none",
+    ),
     plain("admin_email", "", "Unattended first start: the owner's e-mail address, used only while no user exists"),
     secret("admin_password", "", "Unattended first start: the owner's password"),
     plain("trusted_proxies", "none", "Addresses or networks whose `X-Forwarded-For` is believed, such as `10.0.0.0/8`"),

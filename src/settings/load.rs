@@ -7,8 +7,8 @@ use ipnet::IpNet;
 use super::plans::read_plans;
 use super::read::Reader;
 use super::{
-    Brand, DatabaseUrl, FirstOwner, Hidden, Keys, LogFormat, PublicUrl, Records, SecurityTxt, SessionKey, Settings,
-    SettingsError, Smtp, SmtpTls, Sources,
+    Brand, DatabaseUrl, FirstOwner, Hidden, JournalPlace, Keys, LogFormat, PublicUrl, Records, SecurityTxt, SessionKey,
+    Settings, SettingsError, Smtp, SmtpTls, Sources,
 };
 use crate::domain::in_url;
 use crate::domain::names;
@@ -42,6 +42,11 @@ fn read_all(r: &mut Reader) -> Option<Settings> {
         database_url: database_url.or_else(|| DatabaseUrl::parse("sqlite://keyrack.db").ok())?,
         public_url: r.parsed_or("public_url", PublicUrl::of_listener(listen), PublicUrl::parse),
         session_key: r.parsed("session_key", SessionKey::parse),
+        revocation_journal: r.parsed_or("revocation_journal", JournalPlace::Beside, |text| match text.trim() {
+            "" => Err("must be the path of a file, or off".to_owned()),
+            "off" => Ok(JournalPlace::Off),
+            path => Ok(JournalPlace::At(path.into())),
+        }),
         first_owner: read_first_owner(r),
         trusted_proxies: read_proxies(r),
         log: r.text("log").unwrap_or_else(|| "info".to_owned()),

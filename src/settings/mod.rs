@@ -15,6 +15,7 @@ mod url;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 
@@ -39,6 +40,8 @@ pub struct Settings {
     pub public_url: PublicUrl,
     /// The key of session cookies, where the operator gave one.
     pub session_key: Option<SessionKey>,
+    /// Where the revocation journal is kept.
+    pub revocation_journal: JournalPlace,
     /// The owner to be made while no user exists.
     pub first_owner: Option<FirstOwner>,
     /// Whose `X-Forwarded-For` is believed.
@@ -72,6 +75,17 @@ pub struct Settings {
     /// `/.well-known/security.txt`.
     pub security_txt: Option<SecurityTxt>,
     origins: BTreeMap<&'static str, Origin>,
+}
+
+/// Where the revocation journal is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JournalPlace {
+    /// Beside the SQLite file; with PostgreSQL nowhere.
+    Beside,
+    /// Nowhere.
+    Off,
+    /// In this file.
+    At(PathBuf),
 }
 
 /// How the product calls itself.
@@ -246,6 +260,20 @@ impl Settings {
             _ => Err(std::io::Error::from(std::io::ErrorKind::NotFound)),
         };
         Self::load(&Sources { flags: Vec::new(), config: None, variables: BTreeMap::new(), read_file: &read_file })
+    }
+
+    /// The file of the revocation journal, if one is kept.
+    #[must_use]
+    pub fn journal_path(&self) -> Option<PathBuf> {
+        match &self.revocation_journal {
+            JournalPlace::Off => None,
+            JournalPlace::At(path) => Some(path.clone()),
+            JournalPlace::Beside => self.database_url.sqlite_path().map(|database| {
+                let mut name = database.as_os_str().to_owned();
+                name.push(".revocations");
+                PathBuf::from(name)
+            }),
+        }
     }
 
     /// Takes the address that was really bound, which differs when the port was 0, into the public URL that follows

@@ -46,7 +46,7 @@ use crate::domain::time::Timestamp;
 
 /// The chain of the audit log for what concerns the installation as a whole. Its lock also puts in order whatever must
 /// not happen twice at once in the installation: its setup, and the choice of an organization's slug.
-const SERVER_CHAIN: &str = "server";
+pub(in crate::actions) const SERVER_CHAIN: &str = "server";
 
 /// What came of a form's nonce before, if it was sent before.
 fn done_before(conn: &mut Conn, once: Option<&Once>) -> Result<Option<String>, AppError> {

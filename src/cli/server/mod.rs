@@ -1,6 +1,7 @@
 //! Commands that open the database: they read the settings, call actions, and print.
 
 mod admin;
+mod backup;
 mod demo;
 mod doctor;
 mod first_run;
@@ -10,6 +11,7 @@ mod serve;
 use std::fmt::Display;
 
 pub(super) use admin::{AdminCommand, admin};
+pub(super) use backup::{RestoreArgs, backup, restore};
 pub(super) use demo::demo;
 pub(super) use doctor::doctor;
 pub(super) use healthcheck::healthcheck;
@@ -44,7 +46,7 @@ fn open_existing(settings: &Settings) -> Result<Db, CliError> {
             path.display()
         )));
     }
-    let db = Db::open(settings.database_url.as_str())?;
+    let db = Db::open(settings.database_url.as_str())?.with_journal(settings.journal_path());
     match db.run(|conn| db::schema_state(conn).map_err(CliError::new))? {
         db::SchemaState::Current => Ok(db),
         db::SchemaState::Behind(_) => {

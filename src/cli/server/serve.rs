@@ -25,9 +25,10 @@ pub(in crate::cli) fn serve(mut settings: Settings) -> Result<ExitCode, CliError
     // The port first: a second process on the same port then leaves the database alone.
     let listener = bind(&mut settings)?;
     let for_metrics = bind_metrics(&settings)?;
-    let db = Db::open(settings.database_url.as_str())?;
+    let db = Db::open(settings.database_url.as_str())?.with_journal(settings.journal_path());
     let _alone = db::be_the_only_server(&db)?;
     db::migrate(&db)?;
+    start_journal(&db)?;
     let key = session_key(&settings)?;
     say(format!("Keyrack {}", env!("CARGO_PKG_VERSION")));
     say(format!("  listening on  http://{}", settings.listen));
@@ -63,6 +64,13 @@ fn bind_metrics(settings: &Settings) -> Result<Option<TcpListener>, CliError> {
     bound.transpose().map_err(|(address, error)| {
         CliError::new(format!("KEYRACK_METRICS_LISTEN: cannot listen on {address}: {error}"))
     })
+}
+
+/// Rather no start than revocations that are nowhere noted.
+fn start_journal(db: &Db) -> Result<(), CliError> {
+    let Some(journal) = db.journal() else { return Ok(()) };
+    let followed = db.run(|conn| Ok::<_, CliError>(journal.follow(conn)))?;
+    followed.map_err(|error| CliError::new(format!("KEYRACK_REVOCATION_JOURNAL: {error}")))
 }
 
 fn session_key(settings: &Settings) -> Result<SessionKey, CliError> {
@@ -119,6 +127,9 @@ async fn clean_up_regularly(state: Data<State>) {
     loop {
         ticks.tick().await;
         let origin = ActionOrigin { via: "server", ..ActionOrigin::default() };
+        let db = state.db.clone();
+        // Of other nodes' changes nobody here has heard. Failures are logged where they happen.
+        let _ = actix_web::web::block(move || db.follow_journal()).await;
         match state.run(origin, people::clean_up).await {
             Ok(0) => {}
             Ok(rows) => tracing::debug!(rows, "cleaned up"),

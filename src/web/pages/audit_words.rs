@@ -32,6 +32,7 @@ pub(super) fn action_words(action: &str) -> &str {
         "organization.created" => "Founded",
         "organization.renamed" => "Renamed the organization to",
         "organization.plan_changed" => "Changed the plan of",
+        "organization.restored" => "Put back from a backup:",
         other => other,
     }
 }

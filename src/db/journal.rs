@@ -234,6 +234,7 @@ impl Pages {
         let (mut lines, mut whole) = (Vec::new(), Vec::new());
         for (number, path) in files.iter().enumerate() {
             let fail = |error| JournalError::File(path.clone(), error);
+            let mut pieces: Vec<(i64, i64, u64)> = Vec::new();
             let mut file = File::open(path).map_err(fail)?;
             each_line(&mut file, |at, line| {
                 let Ok(head) = serde_json::from_slice::<Head>(line) else { return Ok(()) };
@@ -241,9 +242,12 @@ impl Pages {
                 if head.of != of || serde_json::from_slice::<Page>(line).is_err() {
                     return Ok(());
                 }
-                lines.push((head.to, number, at));
+                // A page that was begun and never ended says nothing: not even who is not on it.
+                pieces.retain(|(from, to, _)| (*from, *to) == (head.from, head.to));
+                pieces.push((head.from, head.to, at));
                 if head.end {
                     whole.push((head.from, head.to));
+                    lines.extend(pieces.drain(..).map(|(_, to, at)| (to, number, at)));
                 }
                 Ok(())
             })
@@ -267,19 +271,14 @@ impl Pages {
         self.lines.last().map_or(0, |(to, ..)| *to)
     }
 
-    /// Gives the rights after the change `since`, the oldest first.
+    /// Gives the pages after the change `since`, the oldest first, piece by piece.
     ///
     /// # Errors
     /// A file that cannot be read, or what `f` returns.
-    pub fn each_right<E: From<JournalError>>(
-        &self,
-        since: i64,
-        mut f: impl FnMut(Right) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn each<E: From<JournalError>>(&self, since: i64, mut f: impl FnMut(Page) -> Result<(), E>) -> Result<(), E> {
         for (_, number, at) in self.lines.iter().filter(|(to, ..)| *to > since) {
             let path = &self.files[*number];
-            let page = read_page(path, *at).map_err(|error| JournalError::File(path.clone(), error))?;
-            page.rights.into_iter().try_for_each(&mut f)?;
+            f(read_page(path, *at).map_err(|error| JournalError::File(path.clone(), error))?)?;
         }
         Ok(())
     }

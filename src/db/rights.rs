@@ -205,6 +205,11 @@ pub fn put_member(conn: &mut Conn, org: &OrgId, user: &UserId, role: &str, joine
     note(Change::Member(org.clone(), user.clone()))
 }
 
+/// Who belongs to what: organization and person.
+pub fn list_memberships(conn: &mut Conn) -> DbResult<Vec<(String, String)>> {
+    memberships::table.select((memberships::org_id, memberships::user_id)).load(conn)
+}
+
 /// A person's way in as it stands: since when it is shut, and the PHC string of their password.
 pub fn find_way_in(conn: &mut Conn, user: &UserId) -> DbResult<Option<(Option<i64>, String)>> {
     users::table.find(user.as_str()).select((users::disabled_at, users::password_hash)).first(conn).optional()

@@ -90,6 +90,14 @@ pub struct Page {
     pub rights: Vec<Right>,
 }
 
+impl Page {
+    /// Whether it holds everything that there was, and what is not on it was not there.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.from == 0
+    }
+}
+
 /// How far pages (first, last change) tell without a gap of what came after the change `since`.
 ///
 /// # Errors

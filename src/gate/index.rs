@@ -1,6 +1,8 @@
 //! All keys in memory. Checks read it from many threads; only the follower writes it, one change after another, always
 //! with what it has just read from the database: so nothing old is ever put back over something new.
 
+use std::collections::HashSet;
+
 use arc_swap::ArcSwap;
 use hashbrown::HashTable;
 
@@ -242,6 +244,17 @@ impl Index {
     /// The name behind a number.
     pub(super) fn environment(&self, number: u8) -> Arc<str> {
         self.environments.load().get(usize::from(number)).cloned().unwrap_or_default()
+    }
+
+    /// Forgets every key but these. Their records stay where they are and are found no more: only a restored backup does this.
+    pub(super) fn keep_only(&self, ids: &HashSet<KeyTag>) {
+        for shard in &self.shards {
+            let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+            let Shard { places, pieces, .. } = &mut *shard;
+            let before = places.len();
+            places.retain(|place| ids.contains(&pieces[*place as usize / PIECE][*place as usize % PIECE].id));
+            self.keys.fetch_sub(before - places.len(), Ordering::Relaxed);
+        }
     }
 
     /// How many keys there are.

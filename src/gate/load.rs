@@ -44,7 +44,7 @@ impl Loader {
         self.orgs.len()
     }
 
-    /// Reads everything, over what there is: keys never vanish, so nothing has to be taken out.
+    /// Reads everything, over what there is, and forgets the keys that are gone: a restored backup may hold fewer.
     pub(super) fn load_everything(&mut self, conn: &mut Conn) -> DbResult<()> {
         for org in gate_rows::list_gate_orgs(conn, None)? {
             self.put_org(org);
@@ -63,15 +63,24 @@ impl Loader {
         }
         gone.iter().filter_map(|of| self.members.get(of)).for_each(|member| member.set_role(None));
         self.tokens.put_all(gate_rows::list_gate_tokens(conn)?);
+        // At the start there is nothing to forget, and up to ten million keys need not be remembered twice.
+        let mut seen = (self.index.len() > 0).then(HashSet::new);
         let mut after = String::new();
         loop {
             let keys = gate_rows::list_gate_keys(conn, &after, PAGE)?;
-            let Some(last) = keys.last() else { return Ok(()) };
+            let Some(last) = keys.last() else { break };
             last.id.as_str().clone_into(&mut after);
             for key in keys {
+                if let Some(seen) = &mut seen {
+                    seen.extend(tag_of(&key.id));
+                }
                 self.put_key(conn, key)?;
             }
         }
+        if let Some(seen) = seen {
+            self.index.keep_only(&seen);
+        }
+        Ok(())
     }
 
     /// Reads what was changed.

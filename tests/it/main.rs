@@ -11,6 +11,7 @@
 mod api;
 mod auth;
 mod auth_in_url;
+mod backup;
 mod browser;
 mod cli_admin;
 mod cli_server;

@@ -10,7 +10,7 @@ use crate::actions::{AppError, Ctx, server_audit};
 use crate::db::{self, Conn};
 use crate::domain::ids::{KeyId, OrgId, ServiceTokenId, UserId};
 use crate::domain::org::{Member, Role};
-use crate::domain::rights::{KeyRight, Right};
+use crate::domain::rights::{KeyRight, Page, Right};
 use crate::domain::time::Timestamp;
 
 /// What was taken away again.
@@ -41,15 +41,27 @@ pub(super) struct Applier<'a> {
     report: Report,
     /// The last word on each membership: put in place at the end, because no organization may be without an owner between.
     members: BTreeMap<(String, String), Belonging>,
+    /// The page that names everybody who belonged, when it was the last.
+    whole: Option<i64>,
 }
 
 impl<'a> Applier<'a> {
     pub(super) fn new(conn: &'a mut Conn, ctx: Ctx<'a>, now: Timestamp) -> Self {
-        Self { conn, ctx, now, report: Report::default(), members: BTreeMap::new() }
+        Self { conn, ctx, now, report: Report::default(), members: BTreeMap::new(), whole: None }
+    }
+
+    /// The next piece of the journal.
+    pub(super) fn apply(&mut self, page: Page) -> Result<(), AppError> {
+        // It names what there was: whoever is not on it did not belong any more.
+        if page.is_whole() && self.whole != Some(page.to) {
+            self.whole = Some(page.to);
+            self.members = db::rights::list_memberships(self.conn)?.into_iter().map(|place| (place, None)).collect();
+        }
+        page.rights.into_iter().try_for_each(|right| self.apply_right(right))
     }
 
     /// What is not in the backup is passed over: it is not there to be used.
-    pub(super) fn apply(&mut self, right: Right) -> Result<(), AppError> {
+    fn apply_right(&mut self, right: Right) -> Result<(), AppError> {
         match right {
             Right::Key(key) => self.apply_key(&key),
             Right::Member { org, user, role } => {

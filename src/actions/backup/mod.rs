@@ -9,7 +9,7 @@ mod upgrade;
 use std::path::Path;
 
 pub use apply::Report;
-pub use restore::{Lost, RestoreOptions, Restored, restore};
+pub use restore::{Lost, RestoreOptions, Restored, catch_up, restore};
 pub use take::{Taken, note_taken, take, take_into};
 
 use super::AppError;

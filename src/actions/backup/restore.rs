@@ -108,7 +108,7 @@ fn put_in_place(
     let rows = upgrade::fill(conn, path)?;
     db::events::raise_numbers(conn, events)?;
     let mut applier = Applier::new(conn, ctx, now);
-    pages.each_right(header.seq, |right| applier.apply(right).map_err(Stop::Deed)).map_err(AppError::from)?;
+    pages.each(header.seq, |page| applier.apply(page).map_err(Stop::Deed)).map_err(AppError::from)?;
     if options.lost == Lost::RevokeAll {
         applier.revoke_everything()?;
     }
@@ -128,6 +128,36 @@ fn put_in_place(
         )));
     }
     Ok(Restored { made_at: header.made_at.clone(), rows, report, is_known: covered.is_ok(), broken })
+}
+
+/// Takes away again what an old copy of the database, put in place by other means, has brought back. Returns what that was;
+/// nothing when the database is no older than its journal.
+///
+/// # Errors
+/// The journal cannot be read, or the database's own failure.
+pub fn catch_up(conn: &mut Conn, ctx: Ctx<'_>, journal: &Path) -> Result<Option<Report>, AppError> {
+    if !journal.exists() {
+        return Ok(None);
+    }
+    let pages = Pages::find(vec![journal.to_owned()], &installation::find_name(conn)?).map_err(unreadable)?;
+    if pages.newest() <= db::changes::read_clock(conn)? {
+        return Ok(None);
+    }
+    db::write(conn, |conn| {
+        let (now, seq) = (db::now(conn, ctx.clock)?, db::changes::read_clock(conn)?);
+        if pages.newest() <= seq {
+            // Another process was quicker.
+            return Ok(None);
+        }
+        let mut applier = Applier::new(conn, ctx, now);
+        pages.each(seq, |page| applier.apply(page).map_err(Stop::Deed)).map_err(AppError::from)?;
+        let report = applier.finish()?;
+        installation::raise_clock(conn, pages.newest())?;
+        let after = json!({"keys_revoked": report.keys, "secrets_replaced": report.secrets});
+        server_audit(conn, &ctx, SERVER_CHAIN, "server.journal_applied", ("", ""), (Value::Null, after), now)?;
+        note(Change::Everything)?;
+        Ok(Some(report))
+    })
 }
 
 fn refuse_to_replace(conn: &mut Conn) -> Result<(), AppError> {

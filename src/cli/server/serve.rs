@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use actix_web::web::Data;
 
-use super::{CliError, ExitCode, first_run, say};
-use crate::actions::{Origin as ActionOrigin, people};
+use super::{CliError, ExitCode, act, first_run, say};
+use crate::actions::{Origin as ActionOrigin, backup, people};
 use crate::cli::log;
 use crate::clock::Clock;
 use crate::db::{self, Db};
@@ -28,7 +28,7 @@ pub(in crate::cli) fn serve(mut settings: Settings) -> Result<ExitCode, CliError
     let db = Db::open(settings.database_url.as_str())?.with_journal(settings.journal_path());
     let _alone = db::be_the_only_server(&db)?;
     db::migrate(&db)?;
-    start_journal(&db)?;
+    start_journal(&db, &settings)?;
     let key = session_key(&settings)?;
     say(format!("Keyrack {}", env!("CARGO_PKG_VERSION")));
     say(format!("  listening on  http://{}", settings.listen));
@@ -66,9 +66,22 @@ fn bind_metrics(settings: &Settings) -> Result<Option<TcpListener>, CliError> {
     })
 }
 
-/// Rather no start than revocations that are nowhere noted.
-fn start_journal(db: &Db) -> Result<(), CliError> {
+/// Rather no start than revocations that are noted nowhere, or that an old copy of the database has lost.
+fn start_journal(db: &Db, settings: &Settings) -> Result<(), CliError> {
     let Some(journal) = db.journal() else { return Ok(()) };
+    let caught_up = act(db, settings, |conn, ctx| backup::catch_up(conn, ctx, journal.path()))?;
+    if let Some(report) = caught_up {
+        say(format!(
+            "\nWarning: this database is an old copy. What was taken away since, by {}, was taken away again: keys revoked: \
+             {}, secrets replaced: {}, accounts: {}, memberships, plans and owners: {}.",
+            journal.path().display(),
+            report.keys,
+            report.secrets,
+            report.people,
+            report.changes
+        ));
+        report.notes.iter().for_each(|text| say(format!("Warning: {text}")));
+    }
     let followed = db.run(|conn| Ok::<_, CliError>(journal.follow(conn)))?;
     followed.map_err(|error| CliError::new(format!("KEYRACK_REVOCATION_JOURNAL: {error}")))
 }

@@ -96,6 +96,22 @@ impl Place {
         Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
+    /// Runs a command and kills it after a while. Says whether it had ended before.
+    pub(crate) fn run_and_kill(&self, args: &[&str], after: Duration) -> bool {
+        let mut child = self.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let deadline = Instant::now() + after;
+        while Instant::now() < deadline {
+            if child.try_wait().unwrap().is_some() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let ended = child.try_wait().unwrap().is_some();
+        let _ = child.kill();
+        child.wait().unwrap();
+        ended
+    }
+
     /// Starts a server on a free port and waits until it answers.
     pub(crate) fn start(&self, args: &[&str]) -> Server {
         let args = [args, &["--listen", "127.0.0.1:0"]].concat();

@@ -174,12 +174,11 @@ pub(super) fn each_rows(path: &Path, mut f: impl FnMut(Rows<'_>) -> Result<(), A
     loop {
         let line = lines.next()?;
         let row = line.filter(|line| line.starts_with(b"["));
-        if row.is_none() || rows.len() >= ROWS_AT_ONCE {
-            if let Some(TableLine { table, columns }) = &place
-                && !rows.is_empty()
-            {
-                f(Rows { table, columns, rows: std::mem::take(&mut rows) })?;
-            }
+        if (row.is_none() || rows.len() >= ROWS_AT_ONCE)
+            && !rows.is_empty()
+            && let Some(TableLine { table, columns }) = &place
+        {
+            f(Rows { table, columns, rows: std::mem::take(&mut rows) })?;
         }
         match (row, line) {
             (Some(row), _) if place.is_some() => rows.push(read_row(row).ok_or_else(odd)?),

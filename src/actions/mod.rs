@@ -10,8 +10,11 @@ pub mod events;
 pub mod keys;
 pub mod password;
 pub mod people;
+pub mod plans;
 pub mod random;
 mod scope;
 
 pub use error::{AppError, FieldErrors};
-pub use scope::{Ctx, OrgScope, Origin, Who, account_audit, act_in, look_in, server_audit};
+pub use scope::{
+    Automaton, Ctx, OrgScope, Origin, SERVER, Who, account_audit, act_in, automatic_audit, look_in, server_audit,
+};

@@ -223,6 +223,20 @@ pub fn account_audit(
     Ok(())
 }
 
+/// What acts without a person: the operator's console, or another program that was believed.
+#[derive(Debug, Clone, Copy)]
+pub struct Automaton<'a> {
+    /// Short name in the log.
+    pub id: &'a str,
+    /// Name that people read.
+    pub name: &'a str,
+    /// By what it was believed.
+    pub credential: &'a str,
+}
+
+/// The operator at the server's own console.
+pub const SERVER: Automaton<'_> = Automaton { id: "server", name: "Server", credential: "server" };
+
 /// Writes a line that the operator's command caused, into an organization's or a person's log.
 ///
 /// # Errors
@@ -233,15 +247,31 @@ pub fn server_audit(
     chain: &str,
     action: &str,
     object: (&str, &str),
+    sides: (Value, Value),
+    now: Timestamp,
+) -> Result<(), AppError> {
+    automatic_audit(conn, ctx, (&SERVER, chain), action, object, sides, now)
+}
+
+/// Writes a line that an automaton caused, into the log `chain`.
+///
+/// # Errors
+/// The database's own failure.
+pub fn automatic_audit(
+    conn: &mut Conn,
+    ctx: &Ctx<'_>,
+    (by, chain): (&Automaton<'_>, &str),
+    action: &str,
+    object: (&str, &str),
     (before, after): (Value, Value),
     now: Timestamp,
 ) -> Result<(), AppError> {
     let entry = AuditEntry {
         chain: chain.to_owned(),
         at: now,
-        actor_id: "server".to_owned(),
-        actor_name: "Server".to_owned(),
-        credential: "server".to_owned(),
+        actor_id: by.id.to_owned(),
+        actor_name: by.name.to_owned(),
+        credential: by.credential.to_owned(),
         ..blank_entry(ctx, action, object, before, after)
     };
     db::audit::insert_entry(conn, entry)?;

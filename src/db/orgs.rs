@@ -65,6 +65,16 @@ pub fn lock_org(conn: &mut Conn, slug: &str) -> DbResult<Org> {
     Ok(row.into())
 }
 
+/// Takes the write lock of an organization by its id, as [`lock_org`] does by its slug.
+///
+/// # Errors
+/// `NotFound` when there is none.
+pub fn lock_org_by_id(conn: &mut Conn, id: &OrgId) -> DbResult<Org> {
+    diesel::update(orgs::table.find(id.as_str())).set(orgs::lock_seq.eq(orgs::lock_seq + 1)).execute(conn)?;
+    let row: OrgRow = orgs::table.find(id.as_str()).first(conn)?;
+    Ok(row.into())
+}
+
 /// Adds an organization.
 ///
 /// # Errors
@@ -190,8 +200,9 @@ pub fn update_role(conn: &mut Conn, org: &OrgId, user: &UserId, role: Role) -> D
     note(Change::Member(org.clone(), user.clone()))
 }
 
-/// Ends a membership.
+/// Ends a membership, and with it what the person asked for.
 pub fn delete_member(conn: &mut Conn, org: &OrgId, user: &UserId) -> DbResult<()> {
+    super::plan_requests::delete_request(conn, org, user)?;
     diesel::delete(memberships::table.find((org.as_str(), user.as_str()))).execute(conn)?;
     note(Change::Member(org.clone(), user.clone()))
 }

@@ -114,9 +114,23 @@ diesel::table! {
 diesel::table! {
     installation (id) { id -> BigInt, name -> Text, }
 }
+diesel::table! {
+    billing_events (id) { id -> Text, kind -> Text, created_at -> BigInt, received_at -> BigInt, }
+}
+diesel::table! {
+    billing_subscriptions (id) {
+        id -> Text, customer -> Text, org_id -> Nullable<Text>, plan -> Text, is_live -> BigInt, told_at -> BigInt,
+        told_rank -> BigInt,
+    }
+}
+diesel::table! {
+    plan_requests (org_id, user_id) { org_id -> Text, user_id -> Text, plan -> Text, asked_at -> BigInt, }
+}
 
 diesel::joinable!(memberships -> users (user_id));
 diesel::joinable!(memberships -> orgs (org_id));
+diesel::joinable!(plan_requests -> users (user_id));
+diesel::joinable!(plan_requests -> orgs (org_id));
 diesel::allow_tables_to_appear_in_same_query!(
     orgs,
     users,
@@ -126,4 +140,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     key_secrets,
     sessions,
     events,
+    plan_requests,
 );

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 use diesel::query_builder::AstPass;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Nullable, Text};
 
 use super::batch::{Row, execute_many};
 use super::conn::MultiBackend;
@@ -188,6 +188,18 @@ pub fn count_refused_of(
     }
     let rows: Vec<(String, i64)> = if keys.is_empty() { Vec::new() } else { query.load(conn)? };
     Ok(rows.into_iter().map(|(key, count)| (KeyId(key), count)).collect())
+}
+
+/// How often an organization's keys were refused with this code from `since` on, to the hour.
+pub fn count_refused_in_org(conn: &mut Conn, org: &OrgId, outcome: &str, since: Timestamp) -> DbResult<i64> {
+    let total = diesel::dsl::sql::<Nullable<BigInt>>("CAST(SUM(usage_hours.count) AS BIGINT)");
+    let sum: Option<i64> = usage_hours::table
+        .filter(usage_hours::org_id.eq(org.as_str()))
+        .filter(usage_hours::at.ge(since.floor(Step::Hour.span()).as_micros()))
+        .filter(usage_hours::outcome.eq(outcome))
+        .select(total)
+        .first(conn)?;
+    Ok(sum.unwrap_or(0))
 }
 
 /// How often a key was refused with this code from `since` on; to the minute while that is known, else to the hour.

@@ -4,7 +4,9 @@
 
 pub mod any_key;
 pub mod audit;
+pub mod billing;
 pub mod device;
+pub mod downgrade;
 pub mod ids;
 pub mod in_url;
 pub mod key;

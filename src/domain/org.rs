@@ -90,6 +90,9 @@ pub struct Plan {
     /// The price in the operator's words.
     #[serde(default)]
     pub price_text: Option<String>,
+    /// The ids that billing knows it by: of prices, of products, or look-up keys.
+    #[serde(default)]
+    pub billing_prices: Vec<String>,
 }
 
 const fn yes() -> bool {

@@ -66,8 +66,10 @@ pub enum Denied {
         plan: String,
     },
     /// The plan's limit on active keys.
-    #[error("This organization has {max} of {max} active keys. Revoke one, or change the plan.")]
+    #[error("This organization has {active} of {max} active keys. {}, or change the plan.", revoke_words(*.active, *.max))]
     KeyLimit {
+        /// How many there are: more than allowed after a downgrade.
+        active: u32,
         /// How many the plan allows.
         max: u32,
     },
@@ -102,6 +104,14 @@ pub enum Denied {
     /// There is no old secret to end.
     #[error("No old secret is in use for this key.")]
     NoOldSecret,
+}
+
+/// What makes room for one more.
+fn revoke_words(active: u32, max: u32) -> String {
+    match active.saturating_sub(max) {
+        0 => "Revoke one".to_owned(),
+        over => format!("Revoke {}", over.saturating_add(1)),
+    }
 }
 
 fn roles_from(role: Role) -> &'static str {
@@ -165,7 +175,7 @@ pub fn may_create_key(plan: &Plan) -> Allowed {
 /// Why not.
 pub fn room_for_another_key(plan: &Plan, active: u32) -> Allowed {
     match plan.active_keys_max {
-        Some(max) if active >= max => Err(Denied::KeyLimit { max }),
+        Some(max) if active >= max => Err(Denied::KeyLimit { active, max }),
         Some(_) | None => Ok(()),
     }
 }
@@ -332,12 +342,29 @@ pub fn may_read_audit(actor: &Actor) -> Allowed {
     at_least(actor, Role::Admin)
 }
 
-/// May ask for another plan.
+/// May go to where plans are bought.
 ///
 /// # Errors
 /// Why not.
 pub fn may_change_plan(actor: &Actor) -> Allowed {
     at_least(actor, Role::Owner)
+}
+
+/// May ask for another plan: whoever does not change it asks the owners, and owners ask the operator.
+///
+/// # Errors
+/// Why not.
+pub fn may_ask_for_plan(actor: &Actor) -> Allowed {
+    in_person(actor)
+}
+
+/// May take back the request of `asker`: everybody their own, owners any.
+///
+/// # Errors
+/// Why not.
+pub fn may_withdraw_plan_request(actor: &Actor, asker: &UserId) -> Allowed {
+    in_person(actor)?;
+    if asker == &actor.user { Ok(()) } else { at_least(actor, Role::Owner) }
 }
 
 /// How many organizations one person may own; limits per organization would mean nothing otherwise.

@@ -32,6 +32,23 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// The plan that is paid for by one of these names of billing: `plan`, where somebody wrote a plan's id, else the
+    /// greatest that one of `prices` belongs to. Plans stand in the settings from the least to the greatest.
+    #[must_use]
+    pub fn plan_of_billing(&self, plan: Option<&str>, prices: &[String]) -> Option<&Plan> {
+        if let Some(id) = plan {
+            return self.plans.iter().find(|known| known.id == id);
+        }
+        let is_paid = |known: &&Plan| known.billing_prices.iter().any(|price| prices.contains(price));
+        self.plans.iter().rfind(is_paid)
+    }
+
+    /// The place of a plan among all, the least first; nothing for one that the settings no longer name.
+    #[must_use]
+    pub fn rank_of_plan(&self, id: &str) -> Option<usize> {
+        self.plans.iter().position(|plan| plan.id == id)
+    }
+
     /// The plan of this id. One that the settings no longer name has no API keys: what was not paid for is not given,
     /// and the name tells the operator what to look for.
     #[must_use]
@@ -45,6 +62,7 @@ impl Rules {
             requests_per_minute: None,
             key_requests_per_minute: None,
             price_text: None,
+            billing_prices: Vec::new(),
         })
     }
 }

@@ -52,6 +52,7 @@ impl Settings {
                 OnDowngrade::Refuse => "refuse",
             })),
             "plans" => Some(format!("[{}]", self.plans.iter().map(plan).collect::<Vec<_>>().join(", "))),
+            "billing.webhook_secret" => (!self.billing_secrets.is_empty()).then(|| HIDDEN.to_owned()),
             "sign_up.open" => Some(self.sign_up_open.to_string()),
             "smtp.host" => smtp.map(|smtp| quoted(&smtp.host)),
             "smtp.port" => smtp.map(|smtp| smtp.port.to_string()),
@@ -127,5 +128,8 @@ fn plan(plan: &Plan) -> String {
     ];
     fields.extend(counts.into_iter().filter_map(|(field, count)| count.map(|count| format!("{field} = {count}"))));
     fields.extend(plan.price_text.as_ref().map(|price| format!("price_text = {}", quoted(price))));
+    if !plan.billing_prices.is_empty() {
+        fields.push(format!("billing_price = {}", list(plan.billing_prices.iter().cloned())));
+    }
     format!("{{ {} }}", fields.join(", "))
 }

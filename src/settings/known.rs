@@ -55,6 +55,11 @@ pub const SETTINGS: &[Known] = &[
         "one plan `standard`: 25 active keys, 20 creations per hour",
         "`[[plans]]`, see below; as a variable a JSON list",
     ),
+    secret(
+        "billing.webhook_secret",
+        "off",
+        "What Stripe signs its webhook events with (`whsec_…`): they set the plans of organizations; several, with commas, while it changes",
+    ),
     plain("brand.name", "Keyrack", "The product's name on every page"),
     plain("brand.cli_name", "keyrack", "The command's name in instructions"),
     plain("brand.env_prefix", "KEYRACK", "Before `_API_KEY` in instructions"),

@@ -65,6 +65,7 @@ fn read_all(r: &mut Reader) -> Option<Settings> {
             "refuse" => Ok(OnDowngrade::Refuse),
             other => Err(format!("must be keep or refuse, not “{other}”")),
         }),
+        billing_secrets: r.parsed("billing.webhook_secret", parse_billing_secrets).unwrap_or_default(),
         brand: read_brand(r),
         keys: read_keys(r),
         records: read_records(r),
@@ -90,6 +91,15 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
 fn parse_metrics_token(text: &str) -> Result<Hidden, String> {
     let is_plain = text.len() >= 16 && text.chars().all(|c| c.is_ascii_graphic());
     if is_plain { Ok(Hidden(text.to_owned())) } else { Err("must be 16 visible characters at least".to_owned()) }
+}
+
+fn parse_billing_secrets(text: &str) -> Result<Vec<Hidden>, String> {
+    let secrets: Vec<&str> = text.split([',', ' ', '\n', '\r']).filter(|part| !part.is_empty()).collect();
+    let is_good = |text: &&str| text.len() >= 16 && text.chars().all(|c| c.is_ascii_graphic());
+    if secrets.is_empty() || !secrets.iter().all(is_good) {
+        return Err("must be 16 visible characters at least, several with commas between them".to_owned());
+    }
+    Ok(secrets.into_iter().map(|secret| Hidden(secret.to_owned())).collect())
 }
 
 fn parse_redis_url(text: &str) -> Result<Hidden, String> {

@@ -62,6 +62,8 @@ pub struct Settings {
     pub default_plan: String,
     /// What becomes of keys on a plan without them.
     pub on_downgrade: OnDowngrade,
+    /// What the events of billing are signed with; empty: none are taken.
+    pub billing_secrets: Vec<Hidden>,
     /// How the product calls itself.
     pub brand: Brand,
     /// What keys look like and may do.

@@ -15,6 +15,7 @@ const FIELDS: &[&str] = &[
     "requests_per_minute",
     "key_requests_per_minute",
     "price_text",
+    "billing_price",
 ];
 
 /// The plan where the operator names none.
@@ -28,6 +29,7 @@ pub(super) fn standard() -> Plan {
         requests_per_minute: None,
         key_requests_per_minute: None,
         price_text: None,
+        billing_prices: Vec::new(),
     }
 }
 
@@ -54,7 +56,13 @@ pub(super) fn read_plans(reader: &mut Reader) -> Vec<Plan> {
             Ok(plan) if plans.iter().any(|other| other.id == plan.id) => {
                 reader.refuse("plans", &format!("two plans have the id “{}”", plan.id));
             }
-            Ok(plan) => plans.push(plan),
+            Ok(plan) => {
+                let taken = |price: &&String| plans.iter().any(|other| other.billing_prices.contains(price));
+                if let Some(price) = plan.billing_prices.iter().find(taken) {
+                    reader.refuse("plans", &format!("two plans have the billing_price “{price}”"));
+                }
+                plans.push(plan);
+            }
             Err(messages) => {
                 let name = item
                     .get("id")
@@ -91,6 +99,14 @@ fn read_plan(item: &toml::Value) -> Result<Plan, Vec<String>> {
         }
     };
     let (id, name, price_text) = (text("id"), text("name"), text("price_text"));
+    let billing_prices = match table.get("billing_price").map(texts) {
+        None => Vec::new(),
+        Some(Some(prices)) => prices,
+        Some(None) => {
+            wrong.push("billing_price must be text in quotes, or a list of such, without spaces".to_owned());
+            Vec::new()
+        }
+    };
     let mut count = |field: &str| match table.get(field) {
         None => None,
         Some(toml::Value::Integer(number)) if (1..=i64::from(u32::MAX)).contains(number) => u32::try_from(*number).ok(),
@@ -131,9 +147,20 @@ fn read_plan(item: &toml::Value) -> Result<Plan, Vec<String>> {
             requests_per_minute,
             key_requests_per_minute,
             price_text,
+            billing_prices,
         }),
         _ => Err(wrong),
     }
+}
+
+/// One text or several, each a single word.
+fn texts(value: &toml::Value) -> Option<Vec<String>> {
+    let items = match value {
+        toml::Value::Array(items) => items.iter().collect(),
+        one => vec![one],
+    };
+    let word = |text: &&str| (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    items.into_iter().map(|item| item.as_str().filter(word).map(str::to_owned)).collect()
 }
 
 fn unknown_fields(table: &toml::Table) -> Vec<String> {

@@ -200,6 +200,12 @@ fn wrong_values_are_refused_in_plain_words() {
         ("[[plans]]\nname = \"a\"", "plan number 1: needs an id"),
         ("[[plans]]\nid = \"a\"\nname = \"A\"\nactive_keys_max = 0", "must be a whole number from 1"),
         ("[[plans]]\nid=\"a\"\nname=\"A\"\n[[plans]]\nid=\"a\"\nname=\"B\"", "two plans have the id “a”"),
+        ("[[plans]]\nid=\"a\"\nname=\"A\"\nbilling_price=[\"x y\"]", "billing_price must be text in quotes, or a list"),
+        (
+            "[[plans]]\nid=\"a\"\nname=\"A\"\nbilling_price=\"p\"\n[[plans]]\nid=\"b\"\nname=\"B\"\nbilling_price=[\"q\", \"p\"]",
+            "two plans have the billing_price “p”",
+        ),
+        ("[billing]\nwebhook_secret = \"short\"", "must be 16 visible characters at least"),
         ("[plans]\nid = \"a\"", "must be written as [[plans]]"),
         ("[smtp]\nport = 70000", "must be a port"),
         ("[smtp]\nfrom = \"a@example.com\"", "needs smtp.host"),
@@ -305,4 +311,17 @@ fn the_session_key_is_made_once_and_kept_from_others() {
     assert!(load_or_create(&path).unwrap_err().contains("may be read by others (mode 640)"));
     let nowhere = load_or_create(Path::new("/nonexistent/keyrack.session-key")).unwrap_err();
     assert!(nowhere.starts_with("KEYRACK_SESSION_KEY: "), "{nowhere}");
+}
+
+#[test]
+fn the_secret_of_billing_may_be_two_while_it_changes_and_is_never_shown() {
+    let text = "[billing]\nwebhook_secret = \"whsec_the_new_secret,whsec_the_old_secret\"\n[[plans]]\nid = \"a\"\nname = \"A\"\nbilling_price = \"price_1\"";
+    let settings = Settings::from_toml(text).unwrap();
+    let secrets: Vec<&str> = settings.billing_secrets.iter().map(super::Hidden::expose).collect();
+    assert_eq!(secrets, ["whsec_the_new_secret", "whsec_the_old_secret"]);
+    assert_eq!(settings.plans[0].billing_prices, ["price_1"]);
+    let dump = settings.dump();
+    assert!(dump.contains("billing_price = [\"price_1\"]") && !dump.contains("whsec_"), "{dump}");
+    assert!(dump.contains("billing.webhook_secret = \"(hidden)\""), "{dump}");
+    assert!(Settings::with(&[]).unwrap().billing_secrets.is_empty());
 }

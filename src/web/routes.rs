@@ -31,6 +31,8 @@ pub enum Access {
     CommandLine,
     /// Holders of any credential.
     Credential,
+    /// A program that signs what it sends with a secret or key that the operator named.
+    Signer,
 }
 
 /// One route.
@@ -78,6 +80,7 @@ routes! { CHECKS, check_routes, "":
 }
 
 routes! { API, api_routes, "/v1":
+    POST "/billing/stripe" Signer => api::billing::stripe;
     GET "/openapi.json" Anyone => api::openapi::serve;
     GET "/brand" Anyone => api::brand::brand;
     POST "/device/code" Anyone => api::device::code;
@@ -141,6 +144,7 @@ routes! { PAGES, page_routes, "":
     GET "/orgs/{org}/settings/profiles/{id}" Admin => pages::profiles::rename_form;
     POST "/orgs/{org}/settings/profiles/{id}" Admin => pages::profiles::rename;
     GET "/orgs/{org}/settings/plan" Member => pages::plan::show;
+    POST "/orgs/{org}/settings/plan" Member => pages::plan::ask;
     GET "/orgs/{org}/settings/audit" Admin => pages::audit::show;
     GET "/orgs/{org}/settings/audit/export" Admin => pages::audit::export;
     GET "/orgs/{org}/logs" Member => pages::logs::show;

@@ -29,6 +29,8 @@ pub struct WebConfig {
     pub support_url: Option<String>,
     /// Where plans are bought, or nothing.
     pub plans_url: Option<String>,
+    /// What the events of billing are signed with; empty: none are taken.
+    pub billing_secrets: Vec<String>,
     /// The address that people and programs use, without a slash at its end.
     pub public_url: String,
     /// Whether cookies may be marked Secure: https, or http on this machine only.

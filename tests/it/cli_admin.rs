@@ -82,6 +82,8 @@ fn owners_passwords_and_plans_can_be_set_at_the_console() {
     assert_refused(&place.run(&["admin", "set-plan", "acme", "gold"]), 3, "There are: free, agency.");
     assert_refused(&place.run(&["admin", "set-plan", "nowhere", "agency"]), 3, "There is no organization “nowhere”");
 
+    assert!(place.run(&["admin", "plan-requests"]).stderr.contains("Nobody asks"));
+
     assert_eq!(place.run(&["admin", "disable-user", "olive@acme.example"]).code, 0);
     assert_eq!(sign_in("correct horse battery olive"), 422);
     assert_eq!(place.run(&["admin", "enable-user", "olive@acme.example"]).code, 0);

@@ -87,6 +87,7 @@ async fn the_table_of_routes_tells_the_truth_on_who_may_call() {
             Access::Key | Access::Caller | Access::CommandLine | Access::Service | Access::Credential => {
                 drop(answer.assert_status(401));
             }
+            Access::Signer => unreachable!("{name}: what is signed is sent"),
             Access::SignedIn | Access::Member | Access::Admin | Access::Owner => assert!(to_sign_in, "{name}"),
         }
         if route.method == "GET" {
@@ -103,7 +104,8 @@ async fn the_table_of_routes_tells_the_truth_on_who_may_call() {
                 | Access::Caller
                 | Access::CommandLine
                 | Access::Service
-                | Access::Credential => {}
+                | Access::Credential
+                | Access::Signer => {}
             }
         }
     }

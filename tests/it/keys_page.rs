@@ -327,7 +327,8 @@ async fn without_keys_in_the_plan_the_page_says_where_to_get_them() {
     app.database.execute("UPDATE orgs SET plan = 'free' WHERE slug = 'acme'");
     let (ben, olive) = (app.enter("ben"), app.enter("olive"));
     let page = ben.get(LIST).await.assert_status(200).assert_has(".gate").assert_see("You're on Starter");
-    let page = page.assert_see("Ask an owner: Olive.").assert_has_not("#new-key").assert_has_not(".gate a");
+    let page = page.assert_see("Ask an owner: Olive.").assert_has_not("#new-key");
+    let page = page.assert_has(".gate a[href='/orgs/acme/settings/plan']").assert_has("#overrun");
     assert_eq!(names(&page), ["kept"], "what there is stays in view");
     olive.get(LIST).await.assert_has(".gate a[href='/orgs/acme/settings/plan']");
     ben.get(&format!("{LIST}/new")).await.assert_has_not("#create-form");

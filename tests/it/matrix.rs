@@ -96,6 +96,11 @@ GET  /orgs/{org}/settings/profiles/{id=prof_globex}              in  404 404 403
 POST /orgs/{org}/settings/profiles/{id=prof_acme}                in  404 404 403 303 303 | name=First
 POST /orgs/{org}/settings/profiles/{id=prof_globex}              in  404 404 403 404 404 | name=First
 GET  /orgs/{org}/settings/plan                                   in  404 404 200 200 200
+POST /orgs/{org}/settings/plan                                   in  404 404 303 303 303 | plan=pro
+POST /orgs/{org}/settings/plan                                   in  404 404 422 422 422 | plan=standard
+POST /orgs/{org}/settings/plan                                   in  404 404 303 303 303 | withdraw=mine
+POST /orgs/{org}/settings/plan                                   in  404 404 303 403 303 | withdraw=usr_ben
+POST /orgs/{org}/settings/plan                                   in  404 404 403 403 303 | withdraw=usr_bea
 GET  /orgs/{org}/settings/audit                                  in  404 404 403 200 200
 GET  /orgs/{org}/settings/audit/export                           in  404 404 403 200 200
 
@@ -167,6 +172,7 @@ POST /orgs/{org}/settings/api-keys/{id=missing}/resume           in  404 404 404
 /// of Ada's, Ben's command line; keys may manage keys here. After `|`: the JSON.
 const API: &str = r#"
 GET   /v1/openapi.json                          200 200 200 200 200 200 200
+POST  /v1/billing/stripe                        400 400 400 400 400 400 400 | {"id": "evt_1", "type": "x", "created": 1, "data": {"object": {}}}
 GET   /v1/brand                                 200 200 200 200 200 200 200
 POST  /v1/device/code                           415 415 415 415 415 415 415 | {}
 POST  /v1/device/token                          415 415 415 415 415 415 415 | {}
@@ -276,7 +282,11 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let app = TestApp::with(manageable);
+        let app = TestApp::with(|setup| {
+            manageable(setup);
+            setup.rules.plans.push(crate::support::app::plan("pro", "Pro"));
+            setup.config.billing_secrets.push("whsec_of_nobody_here".into());
+        });
         let [own, colleague, foreign, admin, revoked] =
             [("ben", "own"), ("bea", "colleague"), ("xavier", "foreign"), ("ada", "admin"), ("ben", "revoked")]
                 .map(|(who, name)| app.db_create_key(who, name));

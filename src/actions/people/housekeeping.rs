@@ -28,13 +28,14 @@ pub fn clean_up(conn: &mut Conn, ctx: Ctx<'_>) -> Result<usize, AppError> {
     let now = db::now(conn, ctx.clock)?;
     let sessions = db::sessions::delete_dead_sessions(conn, now.minus(IDLE_MAX), now.minus(AGE_MAX))?;
     let done = db::tokens::delete_old_done(conn, now.minus(DONE_REMEMBERED))?;
+    let billing = db::billing::delete_old_events(conn, now.minus(crate::actions::plans::EVENTS_REMEMBERED))?;
     let throttles = db::throttles::delete_old_throttles(conn, now.minus(FORGOTTEN_AFTER))?;
     let devices = db::devices::delete_old_devices(conn, now.minus(CODE_REMEMBERED))?
         + db::cli_tokens::delete_old_cli_tokens(conn, now.minus(TOKEN_REMEMBERED))?;
     let secrets = db::write(conn, |conn| db::keys::mark_overdue_secrets_ended(conn, now))?;
     let changes = db::changes::delete_old_changes(conn, CHANGES_KEPT)?;
     let records = clear_records(conn, ctx, now)?;
-    Ok(sessions + done + throttles + devices + secrets + changes + records)
+    Ok(sessions + done + billing + throttles + devices + secrets + changes + records)
 }
 
 /// Deletes counts and events that are older than the operator wants, in pieces that leave room for others to write between.

@@ -6,8 +6,9 @@ use super::device::end_all_command_lines;
 use super::setup::{NewPerson, add_owner, is_set_up};
 use super::{SERVER_CHAIN, orgs::lock_installation};
 use crate::actions::password::HashedPassword;
+use crate::actions::plans::change_plan;
 use crate::actions::random::{self, Token};
-use crate::actions::{AppError, Ctx, server_audit};
+use crate::actions::{AppError, Ctx, SERVER, server_audit};
 use crate::db::tokens::ServiceToken;
 use crate::db::{self, Conn};
 use crate::domain::ids::ServiceTokenId;
@@ -112,15 +113,7 @@ pub fn set_plan(conn: &mut Conn, ctx: Ctx<'_>, slug: &str, plan: &str) -> Result
             }
             found => found?,
         };
-        let now = db::now(conn, ctx.clock)?;
-        // Also when it is the same: the answer waits until every node knows.
-        db::orgs::update_org_plan(conn, &org.id, plan)?;
-        if org.plan != plan {
-            let sides = (json!({"plan": org.plan}), json!({"plan": plan}));
-            let object = (org.id.as_str(), org.name.as_str());
-            server_audit(conn, &ctx, org.id.as_str(), "organization.plan_changed", object, sides, now)?;
-        }
-        Ok(Org { plan: plan.to_owned(), ..org })
+        change_plan(conn, ctx, org, plan, &SERVER)
     })
 }
 

@@ -8,6 +8,7 @@ use clap::Subcommand;
 use super::{CliError, ExitCode, act, open_existing, say, tell};
 use crate::actions::password::Password;
 use crate::actions::people::{self, NewPersonForm};
+use crate::actions::plans::{self, OrgRequest};
 use crate::actions::{AppError, FieldErrors};
 use crate::db::Db;
 use crate::domain::ids::ServiceTokenId;
@@ -63,6 +64,8 @@ pub(in crate::cli) enum AdminCommand {
         /// Name the plan by its id in the settings
         plan: String,
     },
+    /// List who asks for another plan
+    PlanRequests,
     /// Look after the credentials of your own backends
     #[command(subcommand)]
     ServiceToken(ServiceTokenCommand),
@@ -112,6 +115,7 @@ pub(in crate::cli) fn admin(settings: &Settings, command: AdminCommand) -> Resul
             let org = set.map_err(not_there)?;
             tell(format!("{} is on the plan “{}” now.", org.name, org.plan));
         }
+        AdminCommand::PlanRequests => plan_requests(&db, settings)?,
         AdminCommand::ServiceToken(command) => service_token(&db, settings, command)?,
     }
     Ok(ExitCode::Ok)
@@ -181,6 +185,21 @@ fn show_password(password: &str, made: bool) {
         tell("Their password, shown this once:");
         say(password);
     }
+}
+
+fn plan_requests(db: &Db, settings: &Settings) -> Result<(), CliError> {
+    let requests = act(db, settings, |conn, _| plans::list_all_requests(conn))?;
+    if requests.is_empty() {
+        tell("Nobody asks for another plan.");
+        return Ok(());
+    }
+    say(format!("{:<24} {:<20} {:<14} {:<14} {:<22} ASKED BY", "ORGANIZATION", "ID", "PLAN", "WANTED", "SINCE"));
+    for OrgRequest { slug, org, current: plan, request } in requests {
+        let (id, since) = (org.as_str(), request.asked_at.human());
+        let (wanted, by) = (request.plan, request.email);
+        say(format!("{slug:<24} {id:<20} {plan:<14} {wanted:<14} {since:<22} {by}"));
+    }
+    Ok(())
 }
 
 fn service_token(db: &Db, settings: &Settings, command: ServiceTokenCommand) -> Result<(), CliError> {

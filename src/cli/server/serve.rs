@@ -160,6 +160,7 @@ fn web_config(settings: &Settings, key: &SessionKey) -> WebConfig {
         project_file: brand.project_file.clone(),
         support_url: brand.support_url.clone(),
         plans_url: brand.plans_url.clone(),
+        billing_secrets: settings.billing_secrets.iter().map(|secret| secret.expose().to_owned()).collect(),
         public_url: settings.public_url.as_str().to_owned(),
         secure_cookies: settings.has_secure_cookies(),
         is_https: settings.public_url.uses_https(),

@@ -3,6 +3,7 @@
 
 pub mod auth;
 pub mod auth_path;
+pub mod billing;
 pub mod brand;
 pub mod credential;
 pub mod device;

@@ -33,6 +33,8 @@ pub(super) fn action_words(action: &str) -> &str {
         "organization.renamed" => "Renamed the organization to",
         "organization.plan_changed" => "Changed the plan of",
         "organization.restored" => "Put back from a backup:",
+        "organization.plan_requested" => "Asked for the plan",
+        "organization.plan_request_withdrawn" => "Took back the request for a plan of",
         other => other,
     }
 }
@@ -45,6 +47,7 @@ pub(super) fn credential_words(credential: &str) -> String {
         Some(("key", id)) => format!("with API key {id}"),
         Some(("setup link", _) | ("setup", _)) => "by the setup link".to_owned(),
         Some(("invitation", _)) => "by an invitation".to_owned(),
+        Some(("event", id)) => format!("by event {id}"),
         Some(_) | None if credential == "server" => "on the server's command line".to_owned(),
         Some(_) | None => credential.to_owned(),
     }
@@ -56,6 +59,7 @@ pub(super) fn via_words(via: &str) -> &str {
         "page" => "web",
         "api" => "API",
         "cli" => "command line",
+        "billing" => "billing webhook",
         other => other,
     }
 }

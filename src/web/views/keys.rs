@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::plan::Overrun;
 use super::usage::RowUsage;
 use super::{Choice, Chrome, Errors, Link, Meter, Pager, Time, views};
 use crate::web::assets::filters;
@@ -22,6 +23,8 @@ pub struct KeysPage {
     pub gate: Option<PlanGate>,
     /// No room, or no creation left this hour: why. The button stays and leads to a page that says the same.
     pub limit: Option<String>,
+    /// More keys than the plan allows: what stops, what goes on.
+    pub overrun: Option<Overrun>,
     /// Whether “Create API key” is drawn.
     pub may_create: bool,
     /// What the list is narrowed to.
@@ -140,8 +143,8 @@ pub struct PlanGate {
     pub text: String,
     /// What one would get.
     pub gains: Vec<String>,
-    /// The plan page, for those who may change it.
-    pub plans_url: Option<String>,
+    /// The plan page: where plans are changed, or asked for.
+    pub plans_url: String,
     /// “Ask an owner: Ada.”, for the others.
     pub ask: Option<String>,
 }

@@ -228,15 +228,16 @@ pub(crate) async fn other_people(mut look: impl AsyncFnMut(&Browser, &str)) {
     browser.wait_for_text("our side").await;
     look(&browser, "error-internal").await;
     site.app.database.execute("ALTER TABLE users_away RENAME TO users");
-    plans(look).await;
+    plans(&mut look).await;
+    downgraded(look).await;
 }
 
 /// Where a plan has no keys, and where it has no more room.
-async fn plans(mut look: impl AsyncFnMut(&Browser, &str)) {
+async fn plans(look: &mut impl AsyncFnMut(&Browser, &str)) {
     let gated = "default_plan = \"pro\"\n[[plans]]\nid = \"pro\"\nname = \"Pro\"\napi_keys = false\nprice_text = \"$29 a month\"\n\
                  [[plans]]\nid = \"agency\"\nname = \"Agency\"\napi_keys = true\nactive_keys_max = 5\nprice_text = \"$99 a month\"\n";
     let site = Site::start_with("127.0.0.1", gated, |setup| {
-        setup.rules.plans = vec![plan("pro", "Pro")];
+        setup.rules.plans = vec![plan("pro", "Pro"), plan("agency", "Agency")];
         setup.rules.default_plan = "pro".into();
     });
     site.app.live_in().await;
@@ -247,6 +248,10 @@ async fn plans(mut look: impl AsyncFnMut(&Browser, &str)) {
         olive.goto(path).await;
         look(&olive, name).await;
     }
+    site.app.enter("ben").post("/orgs/acme/settings/plan", &[("plan", "agency")]).await.assert_status(303);
+    olive.goto("/orgs/acme/settings/plan").await;
+    olive.wait_for_text("Ben asks for").await;
+    look(&olive, "plans-requested").await;
     let limited =
         "default_plan = \"one\"\n[[plans]]\nid = \"one\"\nname = \"One\"\napi_keys = true\nactive_keys_max = 1\n";
     let site = Site::start_with("127.0.0.1", limited, |setup| {
@@ -273,4 +278,30 @@ pub(crate) async fn first_run(mut look: impl AsyncFnMut(&Browser, &str)) {
     browser.goto(&link).await;
     browser.find("#setup-form").await;
     look(&browser, "setup").await;
+}
+
+/// More keys than the plan has room for, where plans are sold elsewhere.
+async fn downgraded(mut look: impl AsyncFnMut(&Browser, &str)) {
+    let toml = "default_plan = \"pro\"\n[brand]\nplans_url = \"https://billing.example/plans\"\n\
+                [[plans]]\nid = \"starter\"\nname = \"Starter\"\napi_keys = false\nprice_text = \"Free\"\n\
+                [[plans]]\nid = \"pro\"\nname = \"Pro\"\nactive_keys_max = 2\ncreations_per_hour = 5\nrequests_per_minute = 600\nprice_text = \"€19 a month\"\n\
+                [[plans]]\nid = \"agency\"\nname = \"Agency\"\nactive_keys_max = 50\nrequests_per_minute = 6000\nprice_text = \"€79 a month\"\n";
+    let site = Site::start_with("127.0.0.1", toml, |setup| {
+        setup.rules.plans = vec![plan("pro", "Pro"), plan("agency", "Agency")];
+        setup.rules.default_plan = "pro".into();
+    });
+    for name in ["CI/CD pipeline", "Deploy script", "Warehouse export"] {
+        site.app.db_create_key("olive", name);
+    }
+    let olive = site.signed_in("olive", Script::On).await;
+    let ben = site.signed_in("ben", Script::On).await;
+    for (name, path) in [("keys-overrun", LIST), ("plan-overrun", "/orgs/acme/settings/plan")] {
+        olive.goto(path).await;
+        olive.find("#overrun").await;
+        look(&olive, name).await;
+    }
+    ben.goto("/orgs/acme/settings/plan").await;
+    ben.click("#plan-agency form button").await;
+    ben.wait_for_text("You asked for the Agency plan").await;
+    look(&ben, "plan-as-builder").await;
 }

@@ -343,6 +343,7 @@ pub(crate) fn plan(id: &str, name: &str) -> Plan {
         requests_per_minute: None,
         key_requests_per_minute: None,
         price_text: None,
+        billing_prices: Vec::new(),
     }
 }
 
@@ -375,6 +376,7 @@ fn usual_config() -> WebConfig {
         project_file: "keyrack.json".into(),
         support_url: None,
         plans_url: None,
+        billing_secrets: Vec::new(),
         public_url: "http://127.0.0.1:8080".into(),
         secure_cookies: true,
         is_https: false,

@@ -173,11 +173,11 @@ fn list(rows: Vec<KeyRow>) -> KeysPage {
     }
 }
 
-fn gate(plans_url: Option<String>, ask: Option<String>) -> Option<PlanGate> {
+fn gate(ask: Option<String>) -> Option<PlanGate> {
     Some(PlanGate {
         text: "API keys are part of the Agency plan. Acme is on Pro.".into(),
         gains: vec!["5 active keys".into(), "5 new keys per hour".into(), "600 requests per minute".into()],
-        plans_url,
+        plans_url: "/orgs/acme/settings/plan".into(),
         ask,
     })
 }
@@ -228,15 +228,11 @@ fn lists() -> Vec<Sample> {
         ),
         (
             "keys-plan-gate",
-            Box::new(KeysPage {
-                gate: gate(Some("/orgs/acme/settings/plan".into()), None),
-                meter: None,
-                ..list(rows())
-            }),
+            Box::new(KeysPage { gate: gate(None), overrun: Some(settings::overrun()), meter: None, ..list(rows()) }),
         ),
         (
             "keys-plan-gate-builder",
-            Box::new(KeysPage { gate: gate(None, Some("Ask an owner: Ada.".into())), meter: None, ..none_hidden() }),
+            Box::new(KeysPage { gate: gate(Some("Ask an owner: Ada.".into())), meter: None, ..none_hidden() }),
         ),
         (
             "keys-builder",

@@ -10,7 +10,7 @@ use keyrack::web::views::logs::{LogRow, LogsPage};
 use keyrack::web::views::members::{InvitationRow, InvitePage, InvitedPage, MemberRow, MembersPage, RemoveMemberPage};
 use keyrack::web::views::orgs::{LeavePage, OrgRow, OrganizationPage, OrgsPage, ProfilePage, ProfileRow, ProfilesPage};
 use keyrack::web::views::people::{Invitation, Invited, JoinPage, NoticePage, SetupPage, SignInPage, SignUpPage};
-use keyrack::web::views::plan::{PlanColumn, PlanPage};
+use keyrack::web::views::plan::{Overrun, PlanColumn, PlanPage, RequestRow};
 use keyrack::web::views::{Choice, Errors, Link, Meter, Nav, Pager};
 
 use super::{BASE, Sample, chrome, line, mistakes, outside, time};
@@ -335,6 +335,8 @@ fn plan() -> PlanPage {
         creations: "5 per hour".into(),
         requests: "600 per minute".into(),
         is_current,
+        id: name.to_lowercase().replace('+', "-plus"),
+        ..PlanColumn::default()
     };
     PlanPage {
         chrome: chrome(Nav::Plan),
@@ -354,7 +356,47 @@ fn plan() -> PlanPage {
             column("Agency", "€79 per month", true, "No limit", false),
         ],
         upgrade_url: Some("https://acme.example/billing".into()),
-        ask: None,
+        url: format!("{SETTINGS}/plan"),
+        ..PlanPage::default()
+    }
+}
+
+/// What a member sees who asked for a plan already.
+fn plan_of_builder() -> PlanPage {
+    let mut page = PlanPage {
+        upgrade_url: None,
+        ask: Some("Ask an owner: Olive. Only owners change the plan.".into()),
+        refused: "12 requests were refused in the last 24 hours because they went over the limit.".into(),
+        ..plan()
+    };
+    page.plans[0].ask = "Ask for Starter".into();
+    page.plans[0].warning = "Your 3 active keys would be refused.".into();
+    page.plans[2].asked = Some(time("2 hours ago"));
+    page
+}
+
+/// What an owner sees after a downgrade, where plans are sold elsewhere and somebody asks.
+fn plan_exceeded() -> PlanPage {
+    let mut page = PlanPage {
+        overrun: Some(overrun()),
+        requests: vec![RequestRow {
+            user: "usr_ben".into(),
+            name: "Ben Builder".into(),
+            plan: "Agency".into(),
+            asked: time("2 hours ago"),
+        }],
+        errors: Errors::about_all("Pro is your plan already."),
+        ..plan()
+    };
+    page.plans[2].buy =
+        Some(Link { url: "https://acme.example/billing?plan=agency".into(), text: "Upgrade to Agency".into() });
+    page
+}
+
+pub(super) fn overrun() -> Overrun {
+    Overrun {
+        text: "7 keys are active, and the Pro plan has room for 5. All of them keep working.".into(),
+        links: vec![Link { url: BASE.into(), text: "Show active keys".into() }],
     }
 }
 
@@ -464,14 +506,8 @@ fn rest() -> Vec<Sample> {
             "logs-mistake",
             Box::new(LogsPage { errors: mistakes(&[("status", "Write a status like 200.")]), ..nothing() }),
         ),
-        (
-            "plan-builder",
-            Box::new(PlanPage {
-                upgrade_url: None,
-                ask: Some("To change the plan, ask an owner: Olive.".into()),
-                ..plan()
-            }),
-        ),
+        ("plan-exceeded", Box::new(plan_exceeded())),
+        ("plan-builder", Box::new(plan_of_builder())),
         ("plan", Box::new(plan())),
         (
             "audit-empty",

@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
+use super::super::plan::{overrun_banner, url as plan_url};
 use super::super::{SignedIn, draw, see_other, time};
 use super::{hints_of, is_idle, list_url, status_of, usage};
 use crate::actions::keys::{self as deeds, KeyFilter, KeyPage, KeySort, KeyView, Meter, Page, Pulse};
 use crate::actions::{AppError, OrgScope};
+use crate::domain::downgrade::{Overrun, overrun};
 use crate::domain::ids::{KeyId, ProfileId, UserId};
 use crate::domain::key::KeyStatus;
 use crate::domain::org::{Member, Plan, Profile, Role};
@@ -43,6 +45,7 @@ struct Found {
     /// What each was used for; nothing when that cannot be read.
     pulses: Option<HashMap<KeyId, Pulse>>,
     meter: Meter,
+    overrun: Option<Overrun>,
     actor: Actor,
     profiles: Vec<Profile>,
     members: Vec<Member>,
@@ -76,7 +79,8 @@ pub async fn show(
     let environments = state.rules.format.environments();
     let sees_all = policy::sees_all_keys(&found.actor);
     let rows: Vec<KeyRow> = found.list.keys.iter().map(|view| row(&slug, view, &found, sees_all)).collect();
-    let limit = if gate.is_some() { None } else { found.meter.blocked.as_ref().map(ToString::to_string) };
+    let blocked = found.meter.blocked.as_ref().filter(|_| gate.is_none() && found.overrun.is_none());
+    let limit = blocked.map(ToString::to_string);
     let page = KeysPage {
         base: list_url(&slug),
         intro: if sees_all {
@@ -86,6 +90,7 @@ pub async fn show(
         },
         meter: found.meter.has_keys.then(|| meter_line(&found.meter, found.now)),
         limit,
+        overrun: found.overrun.map(|overrun| overrun_banner(overrun, &found.meter.plan_name, &slug, gate.is_none())),
         may_create: gate.is_none(),
         gate,
         filters: filters(&query, &environments, &found, sees_all),
@@ -135,10 +140,12 @@ fn find(scope: &mut OrgScope<'_>, query: &ListQuery) -> Result<Found, AppError> 
     };
     let number = query.page.parse().unwrap_or(1).clamp(1, 100_000);
     let list = deeds::list_keys(scope, filter, sort, Page { number, size: PAGE_SIZE })?;
+    let meter = deeds::meter(scope)?;
     Ok(Found {
         pulses: usage::if_readable(deeds::pulses(scope, &list.keys)),
         list,
-        meter: deeds::meter(scope)?,
+        overrun: overrun(&scope.plan(), meter.active, scope.ctx.rules.on_downgrade),
+        meter,
         actor: scope.actor.clone(),
         profiles: crate::actions::keys::profiles(scope)?,
         members: crate::actions::keys::members(scope)?,
@@ -229,7 +236,7 @@ fn plan_gate(state: &State, slug: &str, found: &Found) -> PlanGate {
     PlanGate {
         text: format!("API keys are part of {plans}. You're on {}.", found.meter.plan_name),
         gains,
-        plans_url: may_change.then(|| format!("/orgs/{slug}/settings/plan")),
+        plans_url: plan_url(slug),
         ask: (!may_change).then(|| ask_an_owner(&found.members)),
     }
 }

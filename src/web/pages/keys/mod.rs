@@ -7,7 +7,7 @@ pub mod pause;
 pub mod revoke;
 pub mod rotate;
 pub mod show;
-mod usage;
+pub(super) mod usage;
 
 use actix_web::{HttpResponse, web};
 

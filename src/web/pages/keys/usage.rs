@@ -82,7 +82,7 @@ impl Range {
 }
 
 /// With commas between thousands: `1,204`.
-pub(super) fn number(count: i64) -> String {
+pub(in crate::web::pages) fn number(count: i64) -> String {
     let digits = count.max(0).to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

@@ -1,0 +1,3 @@
+DROP TABLE plan_requests;
+DROP TABLE billing_subscriptions;
+DROP TABLE billing_events;

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod backup;
+pub mod alerts;
 mod error;
 pub mod events;
 pub mod keys;

@@ -74,6 +74,14 @@ pub fn user_code() -> Result<String, AppError> {
     }
 }
 
+/// Any number.
+///
+/// # Errors
+/// The operating system gave no randomness.
+pub fn number() -> Result<u32, AppError> {
+    getrandom::u32().map_err(|error| AppError::Internal(anyhow::anyhow!("no randomness: {error}")))
+}
+
 /// 16 random bytes in hexadecimal: a form's nonce, a request's id.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! The only module that knows diesel. It gives and takes domain values; its functions say the SQL thing
 //! (`insert_`, `find_`, `list_`, `count_`, `mark_`) and decide nothing.
 
+pub mod alerts;
 mod alone;
 pub mod audit;
 pub mod backlog;

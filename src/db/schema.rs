@@ -127,10 +127,48 @@ diesel::table! {
     plan_requests (org_id, user_id) { org_id -> Text, user_id -> Text, plan -> Text, asked_at -> BigInt, }
 }
 
+diesel::table! {
+    alerts (id) {
+        id -> Text, org_id -> Text, kind -> Text, once -> Text, at -> BigInt, owner_id -> Nullable<Text>, facts -> Text,
+        fanned_out_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    alert_switches (org_id, user_id, kind, channel) {
+        org_id -> Text, user_id -> Text, kind -> Text, channel -> Text, is_on -> BigInt,
+    }
+}
+diesel::table! {
+    webhook_endpoints (id) {
+        id -> Text, org_id -> Text, url -> Text, secret -> Text, old_secret -> Text, old_secret_until -> Nullable<BigInt>,
+        created_at -> BigInt, created_by -> Text, failures -> BigInt, failing_since -> Nullable<BigInt>,
+        disabled_at -> Nullable<BigInt>, disabled_reason -> Text, removed_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    alert_deliveries (id) {
+        id -> Text, alert_id -> Text, org_id -> Text, channel -> Text, recipient -> Text, message -> Text, state -> Text,
+        attempts -> BigInt, created_at -> BigInt, next_attempt_at -> BigInt, lease -> Text, leased_until -> BigInt,
+        finished_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    delivery_attempts (delivery_id, number) {
+        delivery_id -> Text, number -> BigInt, at -> BigInt, status -> Nullable<BigInt>, duration_ms -> BigInt, outcome -> Text,
+    }
+}
+diesel::table! {
+    alert_sweeps (kind) { kind -> Text, swept_until -> BigInt, }
+}
+diesel::table! {
+    key_networks (key_id, network) { key_id -> Text, network -> Text, first_seen_at -> BigInt, is_told -> BigInt, }
+}
+
 diesel::joinable!(memberships -> users (user_id));
 diesel::joinable!(memberships -> orgs (org_id));
 diesel::joinable!(plan_requests -> users (user_id));
 diesel::joinable!(plan_requests -> orgs (org_id));
+diesel::joinable!(alert_deliveries -> alerts (alert_id));
 diesel::allow_tables_to_appear_in_same_query!(
     orgs,
     users,
@@ -141,4 +179,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     sessions,
     events,
     plan_requests,
+    alerts,
+    alert_deliveries,
 );

@@ -54,6 +54,12 @@ id! {
     DeviceId,
     /// A signed-in command line as its owner sees it in the list, `clt_…`; never its token.
     CliTokenId,
+    /// Something that people and programs are told of, `alr_…`.
+    AlertId,
+    /// An alert on its way to one recipient, `dlv_…`.
+    DeliveryId,
+    /// Where an organization takes alerts by HTTP, `whe_…`.
+    EndpointId,
 }
 
 /// The digits of base62 in the order of their values.

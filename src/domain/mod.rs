@@ -3,6 +3,7 @@
 //! Everything here is a value or a pure function of values, so all of it is tested without a server.
 
 pub mod any_key;
+pub mod alert;
 pub mod audit;
 pub mod billing;
 pub mod device;
@@ -22,3 +23,4 @@ pub mod throttle;
 pub mod time;
 pub mod token;
 pub mod verdict;
+pub mod webhook;

@@ -5,6 +5,7 @@
 
 use thiserror::Error;
 
+use super::alert::Switch;
 use super::ids::UserId;
 use super::key::{ApiKey, Grace, KeyStatus};
 use super::org::{Plan, Role};
@@ -340,6 +341,25 @@ pub fn may_manage_organization(actor: &Actor) -> Allowed {
 /// Why not.
 pub fn may_read_audit(actor: &Actor) -> Allowed {
     at_least(actor, Role::Admin)
+}
+
+/// May see to webhook endpoints, which get what concerns everybody's keys.
+///
+/// # Errors
+/// Why not.
+pub fn may_manage_webhooks(actor: &Actor) -> Allowed {
+    at_least(actor, Role::Admin)
+}
+
+/// May turn this switch: everybody what they hear of their own keys, those who see all keys the rest.
+///
+/// # Errors
+/// Why not.
+pub fn may_turn_alert(actor: &Actor, switch: Switch) -> Allowed {
+    match switch {
+        Switch::EmailOwn => Ok(()),
+        Switch::EmailAll | Switch::Webhook => at_least(actor, Role::Admin),
+    }
 }
 
 /// May go to where plans are bought.

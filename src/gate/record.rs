@@ -4,6 +4,7 @@
 //! slots every half second and writes what it found in a transaction. Whatever cannot be written stays in memory, within
 //! bounds, and is tried again; no verdict ever depends on it.
 
+mod networks;
 mod pending;
 mod reports;
 mod slot;
@@ -225,6 +226,9 @@ impl Shared {
         writer.settle(all);
         self.budget.refill();
         let mut result = writer.write(all);
+        if result.is_ok() {
+            result = writer.write_networks();
+        }
         if result.is_ok() {
             result = writer.write_reports(&self.reports);
         }

@@ -3,13 +3,14 @@
 use serde_json::json;
 
 use super::look::{KeyView, view_key};
-use crate::actions::{AppError, FieldErrors, OrgScope, random};
+use crate::actions::{AppError, FieldErrors, OrgScope, alerts, random};
 use crate::db;
 use crate::db::tokens::Done;
+use crate::domain::alert::{AlertKind, Facts};
 use crate::domain::ids::{KeyId, ProfileId, SecretId};
 use crate::domain::key::{ApiKey, KeySecret};
 use crate::domain::names::{Name, parse_note};
-use crate::domain::org::Profile;
+use crate::domain::org::{Plan, Profile};
 use crate::domain::policy;
 use crate::domain::rules::Rules;
 use crate::domain::time::{Timestamp, parse_duration};
@@ -137,16 +138,7 @@ pub fn create_key(scope: &mut OrgScope<'_>, new: &NewKey, once: Option<&Once>) -
     if db::keys::name_in_use(scope.conn, &scope.org.id, &scope.actor.user, &good.name, None)? {
         return Err(AppError::field("name", name_taken(&good.name)));
     }
-    // Not counted where there is no limit: an organization may have very many.
-    if plan.active_keys_max.is_some() {
-        let active = db::keys::count_active_keys(scope.conn, &scope.org.id, scope.now)?;
-        policy::room_for_another_key(&plan, active)?;
-    }
-    if let Some(max) = plan.creations_per_hour {
-        let since = policy::creation_window_start(scope.now);
-        let created = db::keys::list_creation_times(scope.conn, &scope.org.id, since, max)?;
-        policy::creation_budget(&plan, &created)?;
-    }
+    let used_up = check_limits(scope, &plan)?;
 
     let (key, plain) = make_key(scope, good, profile.id)?;
     db::keys::insert_key(scope.conn, &key)?;
@@ -162,7 +154,29 @@ pub fn create_key(scope: &mut OrgScope<'_>, new: &NewKey, once: Option<&Once>) -
             "expires_at": key.expires_at, "note": key.note, "url_allowed": key.url_allowed,
         }),
     )?;
+    alerts::raise(scope, AlertKind::Created, &key, Facts { expires_at: key.expires_at, ..Facts::default() })?;
+    for (limit, max) in used_up {
+        alerts::raise_limit(scope, limit, max)?;
+    }
     Ok(Created::New(Box::new(view_key(scope, key)?), plain))
+}
+
+/// Whether there is room for one more key. Returns the limits that it uses up.
+fn check_limits(scope: &mut OrgScope<'_>, plan: &Plan) -> Result<Vec<(&'static str, u32)>, AppError> {
+    let mut used_up = Vec::new();
+    // Not counted where there is no limit: an organization may have very many.
+    if let Some(max) = plan.active_keys_max {
+        let active = db::keys::count_active_keys(scope.conn, &scope.org.id, scope.now)?;
+        policy::room_for_another_key(plan, active)?;
+        used_up.extend((active + 1 == max).then_some(("active_keys", max)));
+    }
+    if let Some(max) = plan.creations_per_hour {
+        let since = policy::creation_window_start(scope.now);
+        let created = db::keys::list_creation_times(scope.conn, &scope.org.id, since, max)?;
+        policy::creation_budget(plan, &created)?;
+        used_up.extend((created.len() + 1 == max as usize).then_some(("creations_per_hour", max)));
+    }
+    Ok(used_up)
 }
 
 /// Notes what came of a token, so that it works once.

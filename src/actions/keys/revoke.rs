@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::look::KeyView;
 use super::{get_key, load_key_to_manage};
-use crate::actions::{AppError, OrgScope};
+use crate::actions::{AppError, OrgScope, alerts};
 use crate::db;
+use crate::domain::alert::{AlertKind, Facts};
 use crate::domain::ids::KeyId;
 use crate::domain::key::ApiKey;
 use crate::domain::names::parse_note;
@@ -60,7 +61,7 @@ fn read_reason(scope: &OrgScope<'_>, text: &str) -> Result<String, AppError> {
     reason.map_err(|text| AppError::field("reason", text))
 }
 
-/// Revokes a key that was found allowed, with its line of the audit log.
+/// Revokes a key that was found allowed, with its line of the audit log and its alert.
 ///
 /// # Errors
 /// `AlreadyRevoked`, or the database's own failure.
@@ -70,7 +71,10 @@ pub fn revoke_with_audit(scope: &mut OrgScope<'_>, key: &ApiKey, reason: &str) -
     }
     db::keys::mark_old_secrets_ended(scope.conn, &key.id)?;
     let before = json!({"status": key.status(scope.now)});
-    scope.audit("key.revoked", (key.id.as_str(), &key.name), before, json!({"status": "revoked", "reason": reason}))
+    let after = json!({"status": "revoked", "reason": reason});
+    scope.audit("key.revoked", (key.id.as_str(), &key.name), before, after)?;
+    let reason = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
+    alerts::raise(scope, AlertKind::Revoked, key, Facts { reason, ..Facts::default() })
 }
 
 /// Revokes many keys in one transaction; one that cannot be revoked does not stop the others.

@@ -5,8 +5,9 @@ use serde_json::json;
 use super::create::{Once, make_secret, note_done};
 use super::look::KeyView;
 use super::{get_key, load_key_to_manage};
-use crate::actions::{AppError, OrgScope};
+use crate::actions::{AppError, OrgScope, alerts};
 use crate::db;
+use crate::domain::alert::{AlertKind, Facts};
 use crate::domain::ids::KeyId;
 use crate::domain::key::{Grace, KeySecret};
 use crate::domain::policy;
@@ -62,6 +63,9 @@ pub fn rotate_key(
         json!({"last4": key.current.last4}),
         json!({"last4": secret.last4, "old_secret_valid_until": previous_valid_until}),
     )?;
+    let (current_last4, previous_last4) = (Some(secret.last4), Some(key.current.last4.clone()));
+    let facts = Facts { current_last4, previous_last4, previous_valid_until, ..Facts::default() };
+    alerts::raise(scope, AlertKind::Rotated, &key, facts)?;
     Ok(Rotated { view: get_key(scope, id)?, secret: Some(plain), previous_valid_until })
 }
 

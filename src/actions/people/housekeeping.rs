@@ -13,6 +13,10 @@ const DONE_REMEMBERED: Span = Span::hours(25);
 
 /// Rows deleted by one statement at most: some 50 ms, in which SQLite lets nobody else write.
 const PIECE: i64 = 5000;
+/// How long alerts are kept with the log of their deliveries.
+const ALERTS_KEPT: Span = Span::days(30);
+/// Alerts deleted at once: each has deliveries, and those have attempts.
+const ALERTS_PIECE: i64 = 200;
 /// Pieces of each kind at most, each time.
 const PIECES_MAX: usize = 200;
 
@@ -33,6 +37,7 @@ pub fn clean_up(conn: &mut Conn, ctx: Ctx<'_>) -> Result<usize, AppError> {
     let devices = db::devices::delete_old_devices(conn, now.minus(CODE_REMEMBERED))?
         + db::cli_tokens::delete_old_cli_tokens(conn, now.minus(TOKEN_REMEMBERED))?;
     let secrets = db::write(conn, |conn| db::keys::mark_overdue_secrets_ended(conn, now))?;
+    db::alerts::endpoints::clear_old_secrets(conn, now)?;
     let changes = db::changes::delete_old_changes(conn, CHANGES_KEPT)?;
     let records = clear_records(conn, ctx, now)?;
     Ok(sessions + done + billing + throttles + devices + secrets + changes + records)
@@ -44,11 +49,13 @@ fn clear_records(conn: &mut Conn, ctx: Ctx<'_>, now: Timestamp) -> Result<usize,
     let hours = now.minus(usage_kept);
     let minutes = now.minus(usage_kept.min(MINUTES_KEPT));
     let events = now.minus(ctx.rules.events_kept);
+    let alerts = now.minus(ALERTS_KEPT);
     let mut deleted = 0;
     for _ in 0..PIECES_MAX {
         let piece = db::usage::delete_counts(conn, Step::Minute, minutes, PIECE)?
             + db::usage::delete_counts(conn, Step::Hour, hours, PIECE)?
-            + db::events::delete_events(conn, events, PIECE)?;
+            + db::events::delete_events(conn, events, PIECE)?
+            + db::write(conn, |conn| db::alerts::delete_old_alerts(conn, alerts, ALERTS_PIECE))?;
         deleted += piece;
         if piece == 0 {
             break;

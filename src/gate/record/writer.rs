@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Instant;
 
+use super::networks::Networks;
 use super::pending::{Amount, Batch, Pending};
 use super::reports::{self, Reports};
 use super::slot::{Budget, Captured, Cell, Slot, Used};
@@ -39,6 +40,7 @@ pub(super) struct Writer {
     events_max: usize,
     pending: Pending,
     spare: Slot,
+    networks: Networks,
     /// Rounds until the backlog is looked at.
     until_backlog: u32,
     /// Checks that share the event of another, as far as that is written.
@@ -52,8 +54,8 @@ fn key_text(key: &[u8; 8]) -> &str {
 impl Writer {
     pub(super) fn new(db: Db, format: KeyFormat, events_per_second: u32) -> Self {
         let events_max = (events_per_second as usize).saturating_mul(10).clamp(100, 50_000);
-        let (pending, spare) = (Pending::default(), Slot::default());
-        Self { db, format, events_max, pending, spare, until_backlog: 0, not_stored: 0 }
+        let (pending, spare, networks) = (Pending::default(), Slot::default(), Networks::default());
+        Self { db, format, events_max, pending, spare, networks, until_backlog: 0, not_stored: 0 }
     }
 
     /// Takes over what a slot holds. Its lock is held for an exchange of two pointers only.
@@ -98,10 +100,27 @@ impl Writer {
                 self.pending.put_back(batch);
                 return Err(error);
             }
+            for event in batch.events.iter().filter(|event| event.cell.verdict == Verdict::Valid) {
+                self.networks.note(event.cell.key, &event.address, event.at);
+            }
             let shared = batch.events.iter().map(|event| event.weight.saturating_sub(1));
             self.not_stored = shared.fold(self.not_stored, u64::saturating_add);
         }
         self.write_uses(all)
+    }
+
+    /// Notes from which networks keys were used that were not used from there before.
+    pub(super) fn write_networks(&mut self) -> Result<(), RecordError> {
+        let uses = self.networks.take();
+        if uses.is_empty() {
+            return Ok(());
+        }
+        let written: Result<(), RecordError> =
+            self.db.run(|conn| Ok(db::alerts::sweeps::insert_networks(conn, &uses)?));
+        if written.is_err() {
+            self.networks.put_back(uses);
+        }
+        written
     }
 
     /// Notes what upstreams reported of what is written.
@@ -185,7 +204,12 @@ impl Writer {
                 due.iter().map(|((key, secret), used)| self.used(key, *secret, used)).collect();
             let written: Result<(), RecordError> = self.db.run(|conn| Ok(db::keys::mark_used(conn, &uses)?));
             match written {
-                Ok(()) => self.pending.uses_written(&due, now),
+                Ok(()) => {
+                    for ((key, _), used) in &due {
+                        self.networks.note(*key, used.address(), used.last);
+                    }
+                    self.pending.uses_written(&due, now);
+                }
                 Err(error) => {
                     self.pending.put_back_uses(due);
                     return Err(error);

@@ -1,0 +1,9 @@
+DROP TABLE key_networks;
+DROP INDEX key_secrets_by_end;
+DROP INDEX api_keys_by_expiry;
+DROP TABLE alert_sweeps;
+DROP TABLE delivery_attempts;
+DROP TABLE alert_deliveries;
+DROP TABLE webhook_endpoints;
+DROP TABLE alert_switches;
+DROP TABLE alerts;

@@ -1,0 +1,139 @@
+//! Causes of alerts that come with time: what became due since they were last looked for.
+
+use diesel::prelude::*;
+use diesel::query_builder::AstPass;
+use diesel::sql_types::{BigInt, Text};
+
+use super::super::batch::{Row, execute_many};
+use super::super::conn::MultiBackend;
+use super::super::schema::{alert_sweeps, api_keys, key_networks, key_secrets};
+use super::super::{Conn, DbResult, write};
+use crate::domain::ids::KeyId;
+use crate::domain::time::Timestamp;
+
+/// Takes the turn to look for one kind of cause, which no other transaction can until this one ends. Returns up to when was
+/// looked before.
+pub fn lock_sweep(conn: &mut Conn, kind: &str) -> DbResult<Timestamp> {
+    diesel::update(alert_sweeps::table.find(kind))
+        .set(alert_sweeps::swept_until.eq(alert_sweeps::swept_until))
+        .execute(conn)?;
+    let until: i64 = alert_sweeps::table.find(kind).select(alert_sweeps::swept_until).first(conn)?;
+    Ok(Timestamp::from_micros(until))
+}
+
+/// Up to when was looked for a kind of cause, without taking the turn.
+pub fn find_sweep(conn: &mut Conn, kind: &str) -> DbResult<Timestamp> {
+    let until: i64 = alert_sweeps::table.find(kind).select(alert_sweeps::swept_until).first(conn)?;
+    Ok(Timestamp::from_micros(until))
+}
+
+/// Notes that everything until then was looked for; never goes back.
+pub fn update_sweep(conn: &mut Conn, kind: &str, until: Timestamp) -> DbResult<()> {
+    diesel::update(alert_sweeps::table.find(kind).filter(alert_sweeps::swept_until.lt(until.as_micros())))
+        .set(alert_sweeps::swept_until.eq(until.as_micros()))
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Keys that were not revoked and expire after `after` and until `until`.
+pub fn list_expiring(conn: &mut Conn, after: Timestamp, until: Timestamp) -> DbResult<Vec<KeyId>> {
+    let ids: Vec<String> = api_keys::table
+        .filter(api_keys::revoked_at.is_null())
+        .filter(api_keys::expires_at.gt(after.as_micros()))
+        .filter(api_keys::expires_at.le(until.as_micros()))
+        .order((api_keys::expires_at, api_keys::id))
+        .select(api_keys::id)
+        .load(conn)?;
+    Ok(ids.into_iter().map(KeyId).collect())
+}
+
+/// Keys with a secret that stops after `after` and until `until`.
+pub fn list_grace_ending(conn: &mut Conn, after: Timestamp, until: Timestamp) -> DbResult<Vec<KeyId>> {
+    let ids: Vec<String> = key_secrets::table
+        .filter(key_secrets::valid_until.gt(after.as_micros().max(0)))
+        .filter(key_secrets::valid_until.le(until.as_micros()))
+        .order((key_secrets::valid_until, key_secrets::key_id))
+        .select(key_secrets::key_id)
+        .load(conn)?;
+    Ok(ids.into_iter().map(KeyId).collect())
+}
+
+/// Live keys that were last used, or made and never used, after `after` and until `until`.
+pub fn list_unused(conn: &mut Conn, (after, until): (Timestamp, Timestamp), now: Timestamp) -> DbResult<Vec<KeyId>> {
+    let (after, until) = (after.as_micros(), until.as_micros());
+    let used = api_keys::last_used_at.gt(after).and(api_keys::last_used_at.le(until));
+    let never_used =
+        api_keys::last_used_at.is_null().and(api_keys::created_at.gt(after)).and(api_keys::created_at.le(until));
+    let ids: Vec<String> = api_keys::table
+        .filter(api_keys::revoked_at.is_null())
+        .filter(api_keys::expires_at.is_null().or(api_keys::expires_at.gt(now.as_micros())))
+        .filter(used.or(never_used))
+        .order(api_keys::id)
+        .select(api_keys::id)
+        .load(conn)?;
+    Ok(ids.into_iter().map(KeyId).collect())
+}
+
+/// A network that a key was first used from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstUse {
+    /// The key.
+    pub key: KeyId,
+    /// Like `203.0.113.0/24`.
+    pub network: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Row for FirstUse {
+    fn bind<'b>(&'b self, pass: &mut AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+        pass.push_bind_param::<Text, str>(self.key.as_str())?;
+        pass.push_sql(", ");
+        pass.push_bind_param::<Text, str>(&self.network)?;
+        pass.push_sql(", ");
+        pass.push_bind_param::<BigInt, i64>(self.at.as_micros_ref())
+    }
+}
+
+/// Notes networks that keys were used from, where they are not noted yet.
+pub fn insert_networks(conn: &mut Conn, uses: &[FirstUse]) -> DbResult<()> {
+    let into = "INSERT INTO key_networks (key_id, network, first_seen_at) VALUES";
+    let insert = |conn: &mut Conn| execute_many(conn, into, uses, " ON CONFLICT DO NOTHING").map(|_| ());
+    // On PostgreSQL each statement commits by itself, so that a process that is stopped in between holds up nobody.
+    if conn.is_sqlite() { write(conn, insert) } else { insert(conn) }
+}
+
+/// Networks of which nobody was told yet, the oldest first.
+pub fn list_new_networks(conn: &mut Conn, limit: i64) -> DbResult<Vec<FirstUse>> {
+    let rows: Vec<(String, String, i64)> = key_networks::table
+        .filter(key_networks::is_told.eq(0))
+        .order((key_networks::first_seen_at, key_networks::key_id, key_networks::network))
+        .limit(limit)
+        .select((key_networks::key_id, key_networks::network, key_networks::first_seen_at))
+        .load(conn)?;
+    let read = |(key, network, at)| FirstUse { key: KeyId(key), network, at: Timestamp::from_micros(at) };
+    Ok(rows.into_iter().map(read).collect())
+}
+
+/// How many networks of a key are known to people.
+pub fn count_told_networks(conn: &mut Conn, key: &KeyId) -> DbResult<usize> {
+    let count: i64 = key_networks::table
+        .filter(key_networks::key_id.eq(key.as_str()))
+        .filter(key_networks::is_told.eq(1))
+        .count()
+        .get_result(conn)?;
+    Ok(usize::try_from(count).unwrap_or_default())
+}
+
+/// Notes that a network is known now.
+pub fn mark_network_told(conn: &mut Conn, of: &FirstUse) -> DbResult<()> {
+    diesel::update(key_networks::table.find((of.key.as_str(), of.network.as_str())))
+        .set(key_networks::is_told.eq(1))
+        .execute(conn)
+        .map(|_| ())
+}
+
+/// Forgets a network of which nobody will be told.
+pub fn delete_network(conn: &mut Conn, of: &FirstUse) -> DbResult<()> {
+    diesel::delete(key_networks::table.find((of.key.as_str(), of.network.as_str()))).execute(conn).map(|_| ())
+}

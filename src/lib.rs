@@ -2,12 +2,13 @@
 //!
 //! # Map
 //!
-//! `domain` ← `db` ← `gate`, `actions` ← `web`, `cli`: an arrow points to who may be imported. `tests/it/tidy.rs` keeps it so.
+//! `domain` ← `db` ← `gate`, `actions` ← `jobs`, `web` ← `cli`: an arrow points to who may be imported. `tests/it/tidy.rs` keeps it so.
 //!
 //! * [`domain`]: what a key, a role, a plan and an audit line are, and every rule about them. Pure. Begin with `policy.rs`.
 //! * [`db`]: all SQL, for both databases at once. Nobody else names diesel.
 //! * [`gate`]: checks a key that a request brought: token in, verdict out.
 //! * [`actions`]: one function per deed: lock the organization, ask the policy, write, note it in the audit log.
+//! * [`jobs`]: what the server does by itself: sending alerts.
 //! * [`web`]: the table of routes, pages, `/v1`, sessions. Parses, calls one action, draws the answer.
 //! * [`cli`]: the command line; the server's commands open the database and call actions.
 //! * [`settings`]: what the operator chose, read once. [`clock`]: what time it is; nobody else asks.
@@ -30,5 +31,6 @@ pub mod clock;
 pub mod db;
 pub mod domain;
 pub mod gate;
+pub mod jobs;
 pub mod settings;
 pub mod web;

@@ -91,6 +91,8 @@ impl Settings {
             "keys.max_expiry" => Some(quoted(&expiry(keys.max_expiry))),
             "usage.keep" => Some(quoted(&expiry(Some(self.records.usage_kept)))),
             "events.keep" => Some(quoted(&expiry(Some(self.records.events_kept)))),
+            "alerts.digest" => Some(quoted(&expiry(Some(self.alerts.digest)))),
+            "alerts.private_webhooks" => Some(self.alerts.private_webhooks.to_string()),
             "events.per_second" => Some(self.records.events_per_second.to_string()),
             _ => None,
         }

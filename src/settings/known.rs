@@ -96,6 +96,12 @@ pub const SETTINGS: &[Known] = &[
     plain("smtp.username", "", "Its user"),
     secret("smtp.password", "", "Its password"),
     plain("smtp.from", "", "Sender of e-mails"),
+    plain("alerts.digest", "30s", "How long an e-mail waits for other alerts to take along; `0s` sends each by itself"),
+    plain(
+        "alerts.private_webhooks",
+        "false",
+        "Whether webhooks may go to http and private addresses: whoever sets one up reaches what this server can reach",
+    ),
     plain("security_txt.contact", "", "`mailto:` or `https:` address in `/.well-known/security.txt`"),
     plain("security_txt.expires", "", "Until when that contact holds, such as `2027-12-31`"),
 ];

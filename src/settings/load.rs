@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::plans::read_plans;
 use super::read::Reader;
 use super::{
-    Brand, DatabaseUrl, FirstOwner, Hidden, JournalPlace, Keys, LogFormat, PublicUrl, Records, SecurityTxt, SessionKey,
+    Alerts, Brand, DatabaseUrl, FirstOwner, Hidden, JournalPlace, Keys, LogFormat, PublicUrl, Records, SecurityTxt, SessionKey,
     Settings, SettingsError, Smtp, SmtpTls, Sources,
 };
 use crate::domain::in_url;
@@ -71,6 +71,7 @@ fn read_all(r: &mut Reader) -> Option<Settings> {
         records: read_records(r),
         sign_up_open: r.flag("sign_up.open", false),
         smtp: read_smtp(r),
+        alerts: read_alerts(r),
         security_txt: read_security_txt(r),
         origins: r.origins(),
     };
@@ -300,7 +301,7 @@ fn read_smtp(r: &mut Reader) -> Option<Smtp> {
         other => Err(format!("must be starttls, tls or none, not “{other}”")),
     });
     let (username, password) = (r.text("smtp.username"), r.text("smtp.password"));
-    let from = r.text("smtp.from");
+    let from = r.parsed("smtp.from", parse_sender);
     let Some(host) = host else {
         let others = ["smtp.port", "smtp.tls", "smtp.username", "smtp.password", "smtp.from"];
         if let Some(path) = others.into_iter().find(|path| r.given(path).is_some()) {
@@ -312,10 +313,30 @@ fn read_smtp(r: &mut Reader) -> Option<Smtp> {
         r.refuse("smtp.host", "needs both smtp.username and smtp.password, or neither");
     }
     let Some(from) = from else {
-        r.refuse("smtp.host", "needs smtp.from beside it");
+        if r.given("smtp.from").is_none() {
+            r.refuse("smtp.host", "needs smtp.from beside it");
+        }
         return None;
     };
     Some(Smtp { host, port, tls, login: username.zip(password.map(Hidden)), from })
+}
+
+fn parse_sender(text: &str) -> Result<String, String> {
+    match text.parse::<lettre::message::Mailbox>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(format!("“{text}” is not a sender; write keys@example.com or Keys <keys@example.com>")),
+    }
+}
+
+fn read_alerts(r: &mut Reader) -> Alerts {
+    let digest = |text: &str| match parse_duration(text) {
+        Ok(span) if span <= Span::hours(24) => Ok(span),
+        _ => Err(format!("“{text}” is not a length of time; write 0s, 30s or 10m, at most 24h")),
+    };
+    Alerts {
+        digest: r.parsed_or("alerts.digest", Span::seconds(30), digest),
+        private_webhooks: r.flag("alerts.private_webhooks", false),
+    }
 }
 
 fn read_security_txt(r: &mut Reader) -> Option<SecurityTxt> {

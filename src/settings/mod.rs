@@ -74,6 +74,8 @@ pub struct Settings {
     pub sign_up_open: bool,
     /// How mail is sent.
     pub smtp: Option<Smtp>,
+    /// How alerts are sent.
+    pub alerts: Alerts,
     /// `/.well-known/security.txt`.
     pub security_txt: Option<SecurityTxt>,
     origins: BTreeMap<&'static str, Origin>,
@@ -192,6 +194,15 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line.
     Json,
+}
+
+/// How alerts are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alerts {
+    /// How long an e-mail waits for other alerts to take along.
+    pub digest: Span,
+    /// Whether webhooks may go to http and private addresses.
+    pub private_webhooks: bool,
 }
 
 /// How mail is sent.
@@ -352,8 +363,17 @@ impl Settings {
                 self.listen, self.public_url
             ));
         }
-        let not_yet = [(self.smtp.is_some(), "[smtp] is understood, but this version sends no e-mail yet.")];
-        warnings.extend(not_yet.into_iter().filter(|(set, _)| *set).map(|(_, text)| text.to_owned()));
+        if self.smtp.as_ref().is_some_and(|smtp| smtp.tls == SmtpTls::None && smtp.login.is_some()) {
+            warnings.push(
+                "smtp.tls is none: the password of the mail server crosses the network in plain text.".to_owned(),
+            );
+        }
+        if self.alerts.private_webhooks {
+            warnings.push(
+                "alerts.private_webhooks is on: admins of organizations can send requests to whatever this server reaches."
+                    .to_owned(),
+            );
+        }
         warnings
     }
 }

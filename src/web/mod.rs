@@ -7,6 +7,7 @@ mod cross_site;
 mod errors;
 mod extract;
 mod finish;
+pub mod mail;
 mod metrics;
 pub mod pages;
 pub mod routes;
@@ -29,7 +30,7 @@ pub use extract::{Form, Htmx, Json, Query};
 pub use metrics::MetricsAccess;
 pub use running::Running;
 pub use server::serve;
-pub use state::{State, WebConfig};
+pub use state::{AlertWays, State, WebConfig};
 pub use streams::Streams;
 
 /// The whole application: what the server runs and what tests send requests to.

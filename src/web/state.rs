@@ -45,6 +45,17 @@ pub struct WebConfig {
     pub security_txt: Option<String>,
     /// Who may read `/metrics`, and where.
     pub metrics: MetricsAccess,
+    /// How alerts leave this server.
+    pub alerts: AlertWays,
+}
+
+/// How alerts leave this server.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AlertWays {
+    /// Whether it can send e-mail.
+    pub has_mail: bool,
+    /// Whether webhooks may go to http and private addresses.
+    pub private_webhooks: bool,
 }
 
 impl WebConfig {

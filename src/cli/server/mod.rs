@@ -1,6 +1,7 @@
 //! Commands that open the database: they read the settings, call actions, and print.
 
 mod admin;
+mod alerts;
 mod backup;
 mod demo;
 mod doctor;

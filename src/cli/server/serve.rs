@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::web::Data;
 
-use super::{CliError, ExitCode, act, first_run, say};
+use super::{CliError, ExitCode, act, alerts, first_run, say};
 use crate::actions::{Origin as ActionOrigin, backup, people};
 use crate::cli::log;
 use crate::clock::Clock;
@@ -13,8 +13,9 @@ use crate::db::{self, Db};
 use crate::domain::token::SecretHash;
 use crate::gate::GateOptions;
 use crate::gate::limit::Limiter;
+use crate::jobs::courier::Courier;
 use crate::settings::{Origin, SecurityTxt, SessionKey, Settings, file_beside, load_or_create};
-use crate::web::{self, MetricsAccess, State, WebConfig};
+use crate::web::{self, AlertWays, MetricsAccess, State, WebConfig};
 
 /// How long a database may take to store the last counts.
 const LAST_WRITES: Duration = Duration::from_secs(8);
@@ -107,14 +108,16 @@ pub(super) fn run(
     };
     let options = GateOptions { limiter, events_per_second: settings.records.events_per_second };
     let config = web_config(settings, key);
+    let courier = alerts::courier(settings, db.clone(), key)?;
     let state = State::new(db, settings.rules(), Clock::system(), config, options).map_err(CliError::new)?;
     let state = Data::new(state);
+    courier.start().map_err(|error| CliError::new(format!("alerts cannot be sent: {error}")))?;
     let work = async move {
         actix_web::rt::spawn(clean_up_regularly(state.clone()));
         let gate = state.gate.clone();
         actix_web::rt::spawn(async move { gate.keep_connected().await });
         let served = web::serve(state.clone(), listener, for_metrics).await;
-        let closed = actix_web::rt::time::timeout(LAST_WRITES, actix_web::web::block(move || close(&state)));
+        let closed = actix_web::rt::time::timeout(LAST_WRITES, actix_web::web::block(move || close(&state, &courier)));
         if closed.await.is_err() {
             tracing::error!("the last counts could not be written in time");
         }
@@ -127,11 +130,13 @@ pub(super) fn run(
 }
 
 /// Every request is answered by now: writes what is only in memory, and leaves the other nodes, so that none waits for this one's lease to run out.
-fn close(state: &State) {
+fn close(state: &State, courier: &Courier) {
     if let Err(error) = state.gate.flush() {
         tracing::error!(%error, "the last counts could not be written");
     }
     state.gate.stop();
+    // Last, because an alert that is being sent may take its time; one that is cut off goes out again.
+    courier.stop();
 }
 
 /// Clears away what can no longer matter. Nothing depends on it, so a failure waits for the next time.
@@ -171,6 +176,7 @@ fn web_config(settings: &Settings, key: &SessionKey) -> WebConfig {
             token: settings.metrics_token.as_ref().map(|token| SecretHash::of(token.expose())),
             elsewhere: settings.metrics_listen.is_some(),
         },
+        alerts: AlertWays { has_mail: settings.smtp.is_some(), private_webhooks: settings.alerts.private_webhooks },
     }
 }
 

@@ -24,7 +24,9 @@ pub mod errors;
 pub mod key;
 pub mod keys;
 pub mod logs;
+pub mod mail;
 pub mod members;
+pub mod notifications;
 pub mod orgs;
 pub mod people;
 pub mod plan;
@@ -160,6 +162,8 @@ pub enum Nav {
     Profiles,
     /// Plan.
     Plan,
+    /// Notifications.
+    Notifications,
     /// Organization.
     Organization,
     /// Audit log.
@@ -185,6 +189,7 @@ impl Nav {
             Self::Members => "members",
             Self::Profiles => "profiles",
             Self::Plan => "plan",
+            Self::Notifications => "notifications",
             Self::Organization => "organization",
             Self::Audit => "audit",
             Self::Security => "security",

@@ -12,7 +12,7 @@ use crate::support::app::Request;
 use crate::support::keys::{LIST, at, key_in, manageable, post_key};
 
 /// The tables that the deeds on keys write to, with the statement that is made to fail.
-const FAULTS: [(&str, &str); 7] = [
+const FAULTS: [(&str, &str); 8] = [
     ("api_keys", "INSERT"),
     ("api_keys", "UPDATE"),
     ("key_secrets", "INSERT"),
@@ -20,6 +20,7 @@ const FAULTS: [(&str, &str); 7] = [
     ("audit_log", "INSERT"),
     ("audit_chains", "UPDATE"),
     ("done_once", "INSERT"),
+    ("alerts", "INSERT"),
 ];
 
 impl TestApp {
@@ -130,6 +131,9 @@ async fn creating_rotating_and_revoking_are_all_or_nothing_under_each_fault() {
         ("audit_chains", "UPDATE", "rotate"),
         ("audit_chains", "UPDATE", "revoke"),
         ("done_once", "INSERT", "create"),
+        ("alerts", "INSERT", "create"),
+        ("alerts", "INSERT", "rotate"),
+        ("alerts", "INSERT", "revoke"),
     ];
     assert_eq!(failed, expected);
 }

@@ -8,6 +8,7 @@
     reason = "tests may stop at the first surprise, sleep, and read the environment"
 )]
 
+mod alerts;
 mod api;
 mod auth;
 mod auth_in_url;

@@ -101,6 +101,29 @@ POST /orgs/{org}/settings/plan                                   in  404 404 422
 POST /orgs/{org}/settings/plan                                   in  404 404 303 303 303 | withdraw=mine
 POST /orgs/{org}/settings/plan                                   in  404 404 303 403 303 | withdraw=usr_ben
 POST /orgs/{org}/settings/plan                                   in  404 404 403 403 303 | withdraw=usr_bea
+GET  /orgs/{org}/settings/notifications                          in  404 404 200 200 200
+POST /orgs/{org}/settings/notifications                          in  404 404 303 303 303 | on=created.email_own
+POST /orgs/{org}/settings/notifications                          in  404 404 403 303 303 | on=created.email_all
+POST /orgs/{org}/settings/notifications                          in  404 404 403 303 303 | on=created.webhook
+POST /orgs/{org}/settings/notifications/test                     in  404 404 409 409 409 |
+POST /orgs/{org}/settings/notifications/webhooks                 in  404 404 403 200 200 | url=https://example.com/hooks
+GET  /orgs/{org}/settings/notifications/webhooks/{id=whe_acme}   in  404 404 403 200 200
+GET  /orgs/{org}/settings/notifications/webhooks/{id=whe_globex} in  404 404 403 404 404
+POST /orgs/{org}/settings/notifications/webhooks/{id=whe_acme}/test   in  404 404 403 303 303 |
+POST /orgs/{org}/settings/notifications/webhooks/{id=whe_globex}/test in  404 404 403 404 404 |
+POST /orgs/{org}/settings/notifications/webhooks/{id=whe_acme}/enable in  404 404 403 303 303 |
+POST /orgs/{org}/settings/notifications/webhooks/{id=whe_globex}/enable in 404 404 403 404 404 |
+GET  /orgs/{org}/settings/notifications/webhooks/{id=whe_acme}/rotate in  404 404 403 200 200
+GET  /orgs/{org}/settings/notifications/webhooks/{id=whe_globex}/rotate in 404 404 403 404 404
+POST /orgs/{org}/settings/notifications/webhooks/{id=whe_acme}/rotate in  404 404 403 200 200 |
+POST /orgs/{org}/settings/notifications/webhooks/{id=whe_globex}/rotate in 404 404 403 404 404 |
+GET  /orgs/{org}/settings/notifications/webhooks/{id=whe_acme}/remove in  404 404 403 200 200
+GET  /orgs/{org}/settings/notifications/webhooks/{id=whe_globex}/remove in 404 404 403 404 404
+POST /orgs/{org}/settings/notifications/webhooks/{id=whe_acme}/remove in  404 404 403 303 303 |
+POST /orgs/{org}/settings/notifications/webhooks/{id=whe_globex}/remove in 404 404 403 404 404 |
+POST /orgs/{org}/settings/notifications/webhooks/{id=whe_acme}/deliveries/{delivery=dlv_acme}/redeliver     in 404 404 403 303 303 |
+POST /orgs/{org}/settings/notifications/webhooks/{id=whe_acme}/deliveries/{delivery=dlv_globex}/redeliver   in 404 404 403 404 404 |
+POST /orgs/{org}/settings/notifications/webhooks/{id=whe_globex}/deliveries/{delivery=dlv_globex}/redeliver in 404 404 403 404 404 |
 GET  /orgs/{org}/settings/audit                                  in  404 404 403 200 200
 GET  /orgs/{org}/settings/audit/export                           in  404 404 403 200 200
 
@@ -315,6 +338,9 @@ impl World {
         let waiting = app.db_act("ben", |conn, ctx, _, _| begin_device(conn, ctx, "ada-laptop")).unwrap();
         let waiting = waiting.device.user_code;
         app.database.execute("UPDATE cli_tokens SET last_used_at = created_at + 600000000");
+        for slug in ["acme", "globex"] {
+            add_webhook(&app, slug);
+        }
         Self { app, own, colleague, foreign, admin, revoked, service, command_line, invited, waiting }
     }
 
@@ -366,6 +392,20 @@ impl World {
             .collect();
         let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         request.form(&form)
+    }
+}
+
+/// An endpoint of an organization, and what was sent there.
+fn add_webhook(app: &TestApp, slug: &str) {
+    for statement in [
+        "INSERT INTO webhook_endpoints (id, org_id, url, secret, created_at, created_by) \
+         VALUES ('whe_SLUG', 'org_SLUG', 'https://SLUG.example/hooks', 'sealed', 1, 'usr_ada')",
+        "INSERT INTO alerts (id, org_id, kind, once, at, facts, fanned_out_at) \
+         VALUES ('alr_SLUG', 'org_SLUG', 'test', 'alr_SLUG', 1, '{}', 1)",
+        "INSERT INTO alert_deliveries (id, alert_id, org_id, channel, recipient, state, created_at, next_attempt_at) \
+         VALUES ('dlv_SLUG', 'alr_SLUG', 'org_SLUG', 'webhook', 'whe_SLUG', 'sent', 1, 1)",
+    ] {
+        app.database.execute(&statement.replace("SLUG", slug));
     }
 }
 

@@ -35,6 +35,14 @@ pub(super) fn action_words(action: &str) -> &str {
         "organization.restored" => "Put back from a backup:",
         "organization.plan_requested" => "Asked for the plan",
         "organization.plan_request_withdrawn" => "Took back the request for a plan of",
+        "notifications.changed" => "Changed the alerts of",
+        "notifications.tested" => "Sent a test alert to",
+        "webhook.created" => "Added the webhook endpoint at",
+        "webhook.secret_rotated" => "Rotated the signing secret of the webhook endpoint at",
+        "webhook.enabled" => "Enabled the webhook endpoint at",
+        "webhook.disabled" => "Disabled the webhook endpoint at",
+        "webhook.removed" => "Removed the webhook endpoint at",
+        "webhook.redelivered" => "Sent an alert again to the webhook endpoint at",
         other => other,
     }
 }

@@ -10,6 +10,7 @@ pub mod keys;
 pub mod logs;
 pub mod members;
 mod next;
+pub mod notifications;
 pub mod organization;
 pub mod orgs;
 pub mod plan;

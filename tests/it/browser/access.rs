@@ -63,6 +63,14 @@ async fn letting_a_command_line_in() {
 }
 
 #[actix_web::test]
+async fn webhooks() {
+    let (site, _, browser) = tour::olives_site().await;
+    let mut found = Vec::new();
+    tour::webhooks(&site, &browser, async |browser: &Browser, name: &str| look(browser, name, &mut found).await).await;
+    assert_none(&found);
+}
+
+#[actix_web::test]
 async fn invitations() {
     let (site, _, browser) = tour::olives_site().await;
     let mut found = Vec::new();

@@ -9,6 +9,7 @@ mod keyboard;
 mod keys;
 mod logs;
 mod no_script;
+mod notifications;
 mod plans;
 mod screenshots;
 mod site;

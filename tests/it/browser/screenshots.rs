@@ -32,6 +32,7 @@ async fn of_keys() {
 async fn of_the_other_pages() {
     let (site, _, browser) = tour::olives_site().await;
     tour::other_pages(&browser, picture).await;
+    tour::webhooks(&site, &browser, picture).await;
     tour::invitations(&site, &browser, picture).await;
 }
 

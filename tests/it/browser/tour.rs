@@ -96,6 +96,7 @@ pub(crate) async fn other_pages(browser: &Browser, mut look: impl AsyncFnMut(&Br
         ("organization", format!("{org}/organization")),
         ("organization-leave", format!("{org}/organization/leave")),
         ("plan", format!("{org}/plan")),
+        ("notifications", format!("{org}/notifications")),
         ("audit", format!("{org}/audit")),
         ("audit-no-match", format!("{org}/audit?q=nothing-like-this")),
         ("logs", "/orgs/acme/logs".to_owned()),
@@ -145,6 +146,34 @@ pub(crate) async fn devices(site: &Site, browser: &Browser, mut look: impl Async
     browser.goto("/account/sessions").await;
     browser.wait_for_text(name).await;
     look(browser, "sessions-command-line").await;
+}
+
+/// A mistake in a webhook's address, its secret, its page with a delivery under way, and the questions about it.
+pub(crate) async fn webhooks(site: &Site, browser: &Browser, mut look: impl AsyncFnMut(&Browser, &str)) {
+    browser.goto("/orgs/acme/settings/notifications").await;
+    browser.js("document.querySelector('#endpoint-form').noValidate = true").await;
+    browser.click("#endpoint-submit").await;
+    browser.find("#error-summary").await;
+    look(browser, "notifications-mistake").await;
+    browser.fill("#url", "https://hooks.acme.example/services/a-very-long-path-that-does-not-end/keys").await;
+    browser.click("#endpoint-submit").await;
+    site.app.learn(&value(&browser.find("#secret").await).await);
+    look(browser, "webhook-secret").await;
+    browser.click("#saved").await;
+    browser.find("#test").await;
+    look(browser, "webhook-new").await;
+    browser.click("#test").await;
+    browser.find("#log").await;
+    look(browser, "webhook").await;
+    let page = browser.js("return location.pathname").await.as_str().unwrap().to_owned();
+    for (name, below) in [("webhook-rotate", "rotate"), ("webhook-remove", "remove")] {
+        browser.goto(&format!("{page}/{below}")).await;
+        browser.find("#confirm").await;
+        look(browser, name).await;
+    }
+    browser.goto("/orgs/acme/settings/notifications").await;
+    browser.find("main h1").await;
+    look(browser, "notifications-webhook").await;
 }
 
 /// The dialogs about members, a form with a mistake on a page, and an invitation up to the other end of its link.

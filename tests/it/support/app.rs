@@ -384,5 +384,6 @@ fn usual_config() -> WebConfig {
         trusted_proxies: Vec::new(),
         security_txt: None,
         metrics: keyrack::web::MetricsAccess::default(),
+        alerts: keyrack::web::AlertWays::default(),
     }
 }

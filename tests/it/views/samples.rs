@@ -10,6 +10,8 @@ use keyrack::web::views::keys::{
 };
 use keyrack::web::views::{Choice, Chrome, Errors, Flash, Link, Meter, Nav, OrgLine, Pager, Time, UserLine, View};
 
+#[path = "samples_notifications.rs"]
+mod notifications;
 #[path = "samples_settings.rs"]
 mod settings;
 #[path = "samples_usage.rs"]
@@ -34,6 +36,7 @@ pub(super) fn all() -> Vec<Sample> {
     all.extend(revoking());
     all.extend(pausing());
     all.extend(settings::all());
+    all.extend(notifications::all());
     all
 }
 

@@ -53,7 +53,6 @@ const UNAVAILABLE_BODY: &str = problem_text!(
 );
 
 /// What the proxy is told.
-#[expect(clippy::large_enum_variant, reason = "it lives for some nanoseconds, and a box would cost an allocation")]
 enum Answer {
     Allow(Pass, Limits),
     NoCredential,

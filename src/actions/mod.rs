@@ -4,8 +4,8 @@
 //! within it, and writes its line of the audit log before it commits. Handlers and commands only call.
 
 pub mod account;
-pub mod backup;
 pub mod alerts;
+pub mod backup;
 mod error;
 pub mod events;
 pub mod keys;

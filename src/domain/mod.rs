@@ -2,10 +2,11 @@
 //!
 //! Everything here is a value or a pure function of values, so all of it is tested without a server.
 
-pub mod any_key;
 pub mod alert;
+pub mod any_key;
 pub mod audit;
 pub mod billing;
+mod denied;
 pub mod device;
 pub mod downgrade;
 pub mod ids;

@@ -7,8 +7,8 @@ use ipnet::IpNet;
 use super::plans::read_plans;
 use super::read::Reader;
 use super::{
-    Alerts, Brand, DatabaseUrl, FirstOwner, Hidden, JournalPlace, Keys, LogFormat, PublicUrl, Records, SecurityTxt, SessionKey,
-    Settings, SettingsError, Smtp, SmtpTls, Sources,
+    Alerts, Brand, DatabaseUrl, FirstOwner, Hidden, JournalPlace, Keys, LogFormat, PublicUrl, Records, SecurityTxt,
+    SessionKey, Settings, SettingsError, Smtp, SmtpTls, Sources,
 };
 use crate::domain::in_url;
 use crate::domain::names;

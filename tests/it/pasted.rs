@@ -114,9 +114,14 @@ async fn no_route_of_the_api_takes_a_key_in_its_address() {
                 "PATCH" => script.patch(&path, &serde_json::json!({})).await,
                 _ => script.post(&path, &serde_json::json!({"name": "x"})).await,
             };
-            // Those take a form, and look no further at what is none.
-            let status = answer.assert_status(if path.starts_with("/v1/device/") { 415 } else { 400 });
-            assert!(!status.text().contains(&key.secret), "{path}");
+            let status = match route.path {
+                // These take a form, and look no further at what is none.
+                "/v1/device/code" | "/v1/device/token" => 415,
+                // Not set up here; it asks for a signature and looks at no credential.
+                path if path.starts_with("/v1/billing/") => 404,
+                _ => 400,
+            };
+            assert!(!answer.assert_status(status).text().contains(&key.secret), "{path}");
         }
     }
 }

@@ -118,7 +118,8 @@ fn every_line_of_a_json_log_is_an_object_and_those_of_a_request_name_it() {
     assert_eq!(fine.status, 200);
     let file = place.path("keyrack.db");
     let mut conn = <diesel::SqliteConnection as diesel::Connection>::establish(file.to_str().unwrap()).unwrap();
-    conn.batch_execute("ALTER TABLE users RENAME TO elsewhere").unwrap();
+    // The server may be writing just now.
+    conn.batch_execute("PRAGMA busy_timeout = 5000; ALTER TABLE users RENAME TO elsewhere").unwrap();
     let broken = server.post("/sign-in", "email=olive%40acme.example&password=x%0a%22y%22");
     assert!(broken.status >= 500, "{broken:?}");
     conn.batch_execute("ALTER TABLE elsewhere RENAME TO users").unwrap();

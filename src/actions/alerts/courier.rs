@@ -18,7 +18,7 @@ use crate::domain::webhook::{WebhookSecret, payload, signatures};
 /// How long a sender has for a webhook; another takes it up then.
 pub const WEBHOOK_LEASE: Span = Span::seconds(30);
 /// How long a sender has for an e-mail, which takes many steps.
-pub const MAIL_LEASE: Span = Span::seconds(90);
+pub const MAIL_LEASE: Span = Span::seconds(120);
 /// Whoever fails lets the rest of what waits for it wait too, but no longer than this.
 const OTHERS_WAIT_MAX: Span = Span::minutes(1);
 
@@ -52,6 +52,9 @@ pub struct HookRequest {
 /// The database's own failure.
 pub fn take_hook(conn: &mut Conn, ctx: Ctx<'_>, seal: &Seal) -> Result<Option<Hook>, AppError> {
     let (lease, now) = (random::id("lse")?, db::now(conn, ctx.clock)?);
+    if !claim::is_any_due(conn, Channel::Webhook, now)? {
+        return Ok(None);
+    }
     let taken =
         db::write(conn, |conn| claim::claim_delivery(conn, Channel::Webhook, &lease, now.plus(WEBHOOK_LEASE), now))?;
     let Some(delivery) = taken else { return Ok(None) };
@@ -187,6 +190,9 @@ pub struct Mail {
 /// The database's own failure.
 pub fn take_mail(conn: &mut Conn, ctx: Ctx<'_>) -> Result<Option<Mail>, AppError> {
     let (lease, message, now) = (random::id("lse")?, random::id("msg")?, db::now(conn, ctx.clock)?);
+    if !claim::is_any_due(conn, Channel::Email, now)? {
+        return Ok(None);
+    }
     let until = now.plus(MAIL_LEASE);
     let taken: Vec<Delivery> = db::write(conn, |conn| {
         sweeps::lock_sweep(conn, "email")?;

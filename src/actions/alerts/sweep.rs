@@ -14,7 +14,7 @@ use crate::domain::ids::KeyId;
 use crate::domain::key::ApiKey;
 use crate::domain::time::{Span, Timestamp};
 
-/// What came due while nobody looked is told if it is no older than this.
+/// What came due while nobody looked is told if it is no older than this: nobody wants to hear of years at the first start.
 const LATE_MAX: Span = Span::days(7);
 /// How often is looked for what comes due to the minute.
 const OFTEN: Span = Span::seconds(15);
@@ -49,7 +49,7 @@ fn swept(conn: &mut Conn, ctx: Ctx<'_>, (kind, every): (&str, Span), look: Look)
         if since >= now {
             return Ok(0);
         }
-        let count = look(conn, ctx, since, now)?;
+        let count = look(conn, ctx, since.max(now.minus(LATE_MAX)), now)?;
         sweeps::update_sweep(conn, kind, now)?;
         Ok(count)
     })
@@ -77,7 +77,6 @@ fn raise(
 }
 
 fn sweep_expiring(conn: &mut Conn, ctx: Ctx<'_>, since: Timestamp, now: Timestamp) -> Result<usize, AppError> {
-    let since = since.max(now.minus(LATE_MAX));
     let mut ids = BTreeSet::new();
     for days in EXPIRY_WARNINGS.map(|days| Span::days(i64::from(days))) {
         ids.extend(sweeps::list_expiring(conn, since.plus(days), now.plus(days))?);
@@ -96,7 +95,6 @@ fn sweep_expiring(conn: &mut Conn, ctx: Ctx<'_>, since: Timestamp, now: Timestam
 }
 
 fn sweep_grace_ending(conn: &mut Conn, ctx: Ctx<'_>, since: Timestamp, now: Timestamp) -> Result<usize, AppError> {
-    let since = since.max(now.minus(LATE_MAX));
     let mut ids = BTreeSet::new();
     for lead in [Span::minutes(15), Span::hours(1)] {
         ids.extend(sweeps::list_grace_ending(conn, since.plus(lead), now.plus(lead))?);

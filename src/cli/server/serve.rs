@@ -13,12 +13,13 @@ use crate::db::{self, Db};
 use crate::domain::token::SecretHash;
 use crate::gate::GateOptions;
 use crate::gate::limit::Limiter;
-use crate::jobs::courier::Courier;
 use crate::settings::{Origin, SecurityTxt, SessionKey, Settings, file_beside, load_or_create};
 use crate::web::{self, AlertWays, MetricsAccess, State, WebConfig};
 
 /// How long a database may take to store the last counts.
 const LAST_WRITES: Duration = Duration::from_secs(8);
+/// How long what is being sent may take when the server stops.
+const LAST_ALERTS: Duration = Duration::from_secs(11);
 
 /// Serves until a signal says stop.
 pub(in crate::cli) fn serve(mut settings: Settings) -> Result<ExitCode, CliError> {
@@ -117,9 +118,14 @@ pub(super) fn run(
         let gate = state.gate.clone();
         actix_web::rt::spawn(async move { gate.keep_connected().await });
         let served = web::serve(state.clone(), listener, for_metrics).await;
-        let closed = actix_web::rt::time::timeout(LAST_WRITES, actix_web::web::block(move || close(&state, &courier)));
+        let closed = actix_web::rt::time::timeout(LAST_WRITES, actix_web::web::block(move || close(&state)));
         if closed.await.is_err() {
             tracing::error!("the last counts could not be written in time");
+        }
+        // Last, because an alert that is being sent may take its time; one that is cut off goes out again.
+        let sent = actix_web::rt::time::timeout(LAST_ALERTS, actix_web::web::block(move || courier.stop()));
+        if sent.await.is_err() {
+            tracing::warn!("an alert is still being sent; it goes out again");
         }
         served
     };
@@ -130,13 +136,11 @@ pub(super) fn run(
 }
 
 /// Every request is answered by now: writes what is only in memory, and leaves the other nodes, so that none waits for this one's lease to run out.
-fn close(state: &State, courier: &Courier) {
+fn close(state: &State) {
     if let Err(error) = state.gate.flush() {
         tracing::error!(%error, "the last counts could not be written");
     }
     state.gate.stop();
-    // Last, because an alert that is being sent may take its time; one that is cut off goes out again.
-    courier.stop();
 }
 
 /// Clears away what can no longer matter. Nothing depends on it, so a failure waits for the next time.

@@ -55,6 +55,18 @@ impl Query for Claim<'_> {
 
 impl diesel::RunQueryDsl<Conn> for Claim<'_> {}
 
+/// Whether anything is due, without taking it: asked all the time, so it must not write.
+pub fn is_any_due(conn: &mut Conn, channel: Channel, now: Timestamp) -> DbResult<bool> {
+    diesel::select(diesel::dsl::exists(
+        alert_deliveries::table
+            .filter(alert_deliveries::state.eq("waiting"))
+            .filter(alert_deliveries::channel.eq(channel.as_str()))
+            .filter(alert_deliveries::next_attempt_at.le(now.as_micros()))
+            .filter(alert_deliveries::leased_until.le(now.as_micros())),
+    ))
+    .get_result(conn)
+}
+
 /// Takes the delivery that is due the longest, for as long as `until`.
 pub fn claim_delivery(
     conn: &mut Conn,

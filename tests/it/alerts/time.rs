@@ -154,8 +154,9 @@ async fn many_that_look_at_once_find_each_cause_once() {
     app.db_create_key("ben", "idle");
     app.courier(None).work_off().unwrap();
     app.advance(Span::days(17));
-    app.database.execute("UPDATE api_keys SET last_used_at = created_at - 7776000000000 WHERE name = 'idle'");
+    app.database.execute("UPDATE api_keys SET last_used_at = created_at - 6393600000000 WHERE name = 'idle'");
     app.database.execute("UPDATE alert_sweeps SET swept_until = 0 WHERE kind = 'unused'");
+    // It was 90 days a day ago.
     let couriers: Vec<_> = (0..6).map(|_| app.courier(None)).collect();
     let barrier = Barrier::new(couriers.len());
     std::thread::scope(|scope| {

@@ -110,13 +110,22 @@ impl Courier {
         Ok(())
     }
 
+    /// Finds on this thread the recipients of what was raised, and what has come due; sends nothing.
+    ///
+    /// # Errors
+    /// The database's own failure.
+    pub fn prepare(&self) -> Result<(), AppError> {
+        while prepare(&self.options)? {}
+        Ok(())
+    }
+
     /// Does on this thread all there is to do right now. Returns how many times something was sent.
     ///
     /// # Errors
     /// The database's own failure.
     pub fn work_off(&self) -> Result<usize, AppError> {
         let mut sent = 0;
-        while prepare(&self.options)? {}
+        self.prepare()?;
         while send_mail(&self.options)? || send_hook(&self.options)? {
             sent += 1;
         }

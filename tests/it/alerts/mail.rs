@@ -1,5 +1,6 @@
 //! E-mail, to a real mail server.
 
+use keyrack::actions::alerts::courier::{Outcome, note_mail, take_mail};
 use keyrack::domain::time::Span;
 use keyrack::jobs::hooks::HookSender;
 use keyrack::jobs::mail::{MailSender, MailTls};
@@ -163,4 +164,26 @@ async fn without_a_mail_server_nothing_waits_for_one() {
     assert_eq!(app.count("alert_deliveries"), 0);
     assert_eq!(app.count("alerts WHERE fanned_out_at IS NULL"), 0);
     app.enter("ben").get(PAGE).await.assert_status(200).assert_has("#no-mail").assert_has_not("#test-mail");
+}
+
+/// As when the server is killed between taking a message and noting that it was sent: it cannot be known whether it was.
+#[actix_web::test]
+async fn a_message_that_was_taken_and_not_finished_goes_out_from_another_under_the_same_id() {
+    let (app, smtp) = (TestApp::with(local), Smtp::start());
+    let courier = app.courier(None);
+    app.db_create_key("ben", "one");
+    app.courier(Some(&smtp)).prepare().unwrap();
+    let taken = app.db_act("ben", |conn, ctx, _, _| take_mail(conn, ctx)).unwrap().expect("a message");
+    assert_eq!((taken.deliveries.len(), courier.work_off().unwrap()), (1, 0));
+    let courier = app.courier(Some(&smtp));
+    app.advance(Span::seconds(119));
+    assert_eq!(courier.work_off().unwrap(), 0, "whoever took it has time to send it");
+    app.advance(Span::seconds(2));
+    assert_eq!(courier.work_off().unwrap(), 1);
+    assert_eq!(smtp.messages()[0].header("Message-ID").unwrap(), format!("<{}@acme.example>", taken.message));
+    // Whoever lost it changes nothing any more.
+    let late = Outcome { status: None, words: "late".to_owned(), arrived: false, is_final: true, duration_ms: 0 };
+    app.db_act("ben", |conn, ctx, _, _| note_mail(conn, ctx, &taken, &late)).unwrap();
+    assert_eq!(app.database.lines("SELECT state AS line FROM alert_deliveries"), ["sent"]);
+    assert_eq!(app.count("delivery_attempts"), 1);
 }

@@ -184,6 +184,8 @@ fn wrong_values_are_refused_in_plain_words() {
         ("admin_email = \"a@example.com\"\nadmin_password = \"password12\"", "is easy to guess"),
         ("brand = 1", "is a section; write [brand]"),
         ("[keys]\nprefix = \"OK\"", "may hold a-z, 0-9 and _ only"),
+        ("[keys]\nprefix = \"krc\"", "“krc” is what Keyrack's own tokens begin with"),
+        ("[keys]\nprefix = \"krs_live\"", "“krs_live” is what Keyrack's own tokens begin with"),
         ("[keys]\nprefix = \"_\"", "may hold a-z, 0-9 and _ only"),
         ("[keys]\nseparator = \"-\"", "must be “_” or empty, not “-”"),
         ("[keys]\nenvironments = [\"Live\"]", "“Live” must be 1 to 12 characters of a-z and 0-9"),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use keyrack::actions::people::{self, KeysFate, remove_member};
-use keyrack::actions::{Ctx, Origin};
+use keyrack::actions::people::{self, Decision, KeysFate, remove_member};
+use keyrack::actions::{Ctx, Origin, Who};
 use keyrack::domain::time::Span;
 use serde_json::{Value, json};
 
@@ -204,6 +204,30 @@ fn of_many_polls_at_once_one_gets_the_token() {
     let let_in: Vec<bool> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
     assert_eq!(let_in.iter().filter(|done| **done).count(), 1, "{let_in:?}");
     assert_eq!(app.count("cli_tokens"), 1);
+}
+
+#[test]
+fn of_many_answers_at_once_one_counts() {
+    let app = TestApp::new();
+    let start = app.db_act("ada", |conn, ctx, _, _| people::begin_device(conn, ctx, "x")).unwrap();
+    app.learn(start.code.reveal());
+    let (db, rules, clock) = (app.database.db.clone(), app.state.rules.clone(), app.state.clock.clone());
+    let threads: Vec<_> = (0..8)
+        .map(|number| {
+            let (db, rules, clock) = (db.clone(), rules.clone(), clock.clone());
+            let user_code = start.device.user_code.clone();
+            std::thread::spawn(move || {
+                let origin = Origin::default();
+                let ctx = Ctx { rules: &rules, clock: &clock, origin: &origin };
+                let who = Who::Person { user: ["usr_ada", "usr_ben"][number % 2].into(), session: "ses_test".into() };
+                let decision = if number < 4 { Decision::Allow("acme") } else { Decision::Deny };
+                db.run(|conn| people::decide_device(conn, ctx, &who, &user_code, decision)).is_ok()
+            })
+        })
+        .collect();
+    let done: Vec<bool> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    assert_eq!(done.iter().filter(|done| **done).count(), 1, "{done:?}");
+    assert_eq!(app.count("audit_log WHERE action IN ('account.device_allowed', 'account.device_denied')"), 1);
 }
 
 #[actix_web::test]

@@ -308,6 +308,31 @@ async fn a_silent_stream_ends_at_once_when_its_key_or_session_does() {
 }
 
 #[actix_web::test]
+async fn the_stream_of_a_command_line_ends_once_its_person_signs_it_out() {
+    let app = TestApp::new();
+    let (key, last) = (app.db_create_key("ben", "ci"), app.db_create_key("ada", "stays"));
+    let asks = MadeKey { id: String::new(), secret: app.db_command_line("ada") };
+    app.catch_up();
+    let server = Served::start(&app);
+    let mut follower = Follower::with_key(server.address, "/v1/events/stream", &asks, None);
+    let mut stays = Follower::with_key(server.address, "/v1/events/stream?status=VALID", &last, None);
+    follower.wait_for_begin();
+    stays.wait_for_begin();
+    check(&app, &key, "seen");
+    let has_seen = |id: &'static str| {
+        move |follower: &Follower| follower.messages().0.iter().any(|message| message.data["request_id"] == id)
+    };
+    follower.read_until(has_seen("seen"));
+    app.enter("ada").post("/account/sessions", &[("end", "others")]).await.assert_status(303);
+    check(&app, &key, "not seen");
+    stays.read_until(has_seen("not seen"));
+    while follower.read() {}
+    assert!(!has_seen("not seen")(&follower), "{}", follower.text());
+    app.state.running.stop();
+    server.stop().await;
+}
+
+#[actix_web::test]
 async fn there_are_only_so_many_streams_for_a_key() {
     let app = TestApp::new();
     let (asks, other) = (app.db_create_key("ben", "follows"), app.db_create_key("ben", "another"));

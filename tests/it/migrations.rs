@@ -41,6 +41,8 @@ fn every_table_is_read_and_written_as_it_was_made() {
         assert_eq!(db::billing::lock_subscription(conn, "sub", "cus").unwrap().org, None);
         assert!(db::plan_requests::list_requests(conn, &org).unwrap().is_empty());
         assert!(db::tokens::list_service_tokens(conn).unwrap().is_empty());
+        assert!(db::cli_tokens::find_by_hash(conn, "none").unwrap().is_none());
+        assert!(db::devices::find_device(conn, "none").unwrap().is_none());
         assert!(db::events::list_events(conn, &org, &db::events::EventFilter::default(), None, 9).unwrap().is_empty());
         assert!(
             db::usage::list_hours_of(conn, &org, &[key.id.as_str().into()], app.state.clock.now()).unwrap().is_empty()

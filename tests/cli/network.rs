@@ -128,6 +128,11 @@ fn a_certificate_of_ones_own_is_trusted_by_its_file_and_not_without() {
     let home = home.set("SSL_CERT_FILE", &certificate);
     let trusted = home.run(&["whoami", "--json", "--server", &tls.url]).ok().json();
     assert_eq!(trusted["credential"]["id"], "AAAAAAAA");
+    let (proxy, asked) = proxy();
+    let home = home.set("HTTPS_PROXY", &proxy).set("http_proxy", "http://127.0.0.1:1");
+    home.run(&["whoami", "--server", &tls.url]).ok();
+    let host = tls.url.trim_start_matches("https://").to_owned();
+    assert!(asked.lock().unwrap()[0].starts_with(&format!("CONNECT {host} ")), "{:?}", asked.lock().unwrap());
 }
 
 // ---- servers that are none ----------------------------------------------------------------------------------------------------

@@ -172,6 +172,22 @@ fn init_writes_what_everybody_in_the_repository_shall_mean() {
 }
 
 #[test]
+fn ctrl_c_at_a_question_ends_with_130_and_changes_nothing() {
+    let world = World::new();
+    let home = Home::new().sign_in(&world, "ada").file("keyrack.json", r#"{"org":"acme"}"#);
+    let mut asked = home.terminal(&["init"]);
+    asked.wait_for("Overwrite keyrack.json?");
+    asked.type_in("\x03");
+    let ended = asked.end();
+    assert_eq!(ended.code, 130, "{ended:?}");
+    assert!(ended.raw.rfind("\x1b[?25h") >= ended.raw.rfind("\x1b[?25l"), "the cursor is back: {ended:?}");
+    assert_eq!(home.read("keyrack.json"), r#"{"org":"acme"}"#);
+    home.run(&["init", "--no-input"]).failed(2, "Pass --force");
+    assert_eq!(home.terminal(&["init", "--no-input"]).end().code, 2, "on a terminal too");
+    assert_eq!(home.terminal(&["auth", "logout"]).end().code, 0);
+}
+
+#[test]
 fn init_asks_for_the_profile_where_there_are_several() {
     let world = World::new();
     let home = Home::new().sign_in(&world, "ada");

@@ -107,6 +107,7 @@ fn put_in_place(
     let events = db::events::last_number(conn)?;
     let rows = upgrade::fill(conn, path)?;
     db::events::raise_numbers(conn, events)?;
+    db::alerts::deliveries::give_up_waiting(conn, now)?;
     let mut applier = Applier::new(conn, ctx, now);
     pages.each(header.seq, |page| applier.apply(page).map_err(Stop::Deed)).map_err(AppError::from)?;
     if options.lost == Lost::RevokeAll {

@@ -262,3 +262,14 @@ pub fn send_again(conn: &mut Conn, org: &OrgId, recipient: &str, id: &DeliveryId
         .execute(conn)?;
     Ok(changed == 1)
 }
+
+/// Gives up whatever waits: data that was put back from a backup holds what was sent long ago.
+pub fn give_up_waiting(conn: &mut Conn, now: Timestamp) -> DbResult<()> {
+    diesel::update(alerts::table.filter(alerts::fanned_out_at.is_null()))
+        .set(alerts::fanned_out_at.eq(now.as_micros()))
+        .execute(conn)?;
+    diesel::update(alert_deliveries::table.filter(alert_deliveries::state.eq("waiting")))
+        .set((alert_deliveries::state.eq("failed"), alert_deliveries::finished_at.eq(now.as_micros())))
+        .execute(conn)
+        .map(|_| ())
+}

@@ -79,7 +79,9 @@ fn rows(db: &Db) -> BTreeMap<String, Vec<String>> {
             let mut rows = Vec::new();
             tables::each_row(conn, &table, |row| {
                 let row: serde_json::Value = serde_json::from_str(row).unwrap();
-                rows.push(row.to_string());
+                // Alerts that waited are given up by a restore, so of them only which there were is compared.
+                let is_alert = ["alerts", "alert_deliveries"].contains(&table.name.as_str());
+                rows.push(if is_alert { row[0].to_string() } else { row.to_string() });
                 Ok::<(), db::DbError>(())
             })
             .unwrap();
@@ -146,6 +148,9 @@ async fn all_that_was_saved_comes_back_on_either_database() {
     take(&sqlite.db, &second).unwrap();
     restore(&again.db, &second, &options).unwrap();
     assert!(rows(&again.db) == before, "and out of it");
+    assert!(!before["alerts"].is_empty());
+    let unsent = "SELECT count(*) AS n FROM alerts WHERE fanned_out_at IS NULL";
+    assert_eq!(again.number(unsent), 0, "alerts of long ago are not sent again");
     assert_eq!((broken(&sqlite.db), broken(&again.db)), (Vec::new(), Vec::new()));
     again.run(|conn| assert!(db::sessions::list_sessions(conn, &cast::user_id("olive")).unwrap().is_empty()));
 }

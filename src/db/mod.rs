@@ -86,8 +86,9 @@ pub fn snapshot<T, E: From<DbError>>(conn: &mut Conn, f: impl FnOnce(&mut Conn) 
         Conn::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN")?,
         Conn::Postgres(pg) => AnsiTransactionManager::begin_transaction_sql(
             pg,
-            // Whoever writes a file as it reads may be slower than a deed may be.
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0",
+            // Whoever writes a file as it reads may be slower than a deed may be. Not READ ONLY: asking for the schema
+            // makes sure that its table is there.
+            "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL idle_in_transaction_session_timeout = 0",
         )?,
     }
     let result = f(conn);

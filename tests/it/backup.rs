@@ -73,27 +73,28 @@ impl Sqlite {
 
 /// All saved rows by table, in an order of their own, without what a restore itself adds.
 fn rows(db: &Db) -> BTreeMap<String, Vec<String>> {
-    db.run(|conn| {
-        let mut all = BTreeMap::new();
-        for table in tables::list_tables(conn).unwrap() {
-            let mut rows = Vec::new();
-            tables::each_row(conn, &table, |row| {
-                let row: serde_json::Value = serde_json::from_str(row).unwrap();
-                // Alerts that waited are given up by a restore, so of them only which there were is compared.
-                let is_alert = ["alerts", "alert_deliveries"].contains(&table.name.as_str());
-                rows.push(if is_alert { row[0].to_string() } else { row.to_string() });
-                Ok::<(), db::DbError>(())
-            })
-            .unwrap();
-            rows.retain(|row| !row.contains("restored\"") || table.name != "audit_log");
-            rows.sort();
-            if tables::fate_of(&table.name) == tables::Fate::Saved && table.name != "audit_chains" {
-                all.insert(table.name, rows);
-            }
+    db.run(|conn| db::snapshot(conn, every_row)).unwrap()
+}
+
+fn every_row(conn: &mut Conn) -> Result<BTreeMap<String, Vec<String>>, AppError> {
+    let mut all = BTreeMap::new();
+    for table in tables::list_tables(conn).unwrap() {
+        let mut rows = Vec::new();
+        tables::each_row(conn, &table, |row| {
+            let row: serde_json::Value = serde_json::from_str(row).unwrap();
+            // Alerts that waited are given up by a restore, so of them only which there were is compared.
+            let is_alert = ["alerts", "alert_deliveries"].contains(&table.name.as_str());
+            rows.push(if is_alert { row[0].to_string() } else { row.to_string() });
+            Ok::<(), db::DbError>(())
+        })
+        .unwrap();
+        rows.retain(|row| !row.contains("restored\"") || table.name != "audit_log");
+        rows.sort();
+        if tables::fate_of(&table.name) == tables::Fate::Saved && table.name != "audit_chains" {
+            all.insert(table.name, rows);
         }
-        Ok::<_, PoolError>(all)
-    })
-    .unwrap()
+    }
+    Ok(all)
 }
 
 fn broken(db: &Db) -> Vec<String> {

@@ -7,6 +7,7 @@ mod client;
 mod exit;
 mod log;
 mod output;
+mod reference;
 mod server;
 mod tree;
 
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use exit::{CliError, ExitCode, Fault};
+pub use reference::reference;
 
 use client::{ClientCommand, Globals};
 use tree::Parsed;

@@ -53,6 +53,20 @@ pub(super) fn of(brand: &Brand) -> Tree {
     })
 }
 
+/// The client's commands under this name, and the server's; for the reference.
+pub(super) fn halves(cli_name: &str) -> (Tree, Tree) {
+    // clap wants a name that lives on; a server asks once.
+    let client = Product::command().name(&*cli_name.to_owned().leak());
+    let of_client: Vec<String> = client.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+    let server =
+        Cli::command().mut_args(|arg| if GLOBAL_IDS.contains(&arg.get_id().as_str()) { arg.hide(true) } else { arg });
+    let server = server.mut_subcommands(|below| {
+        let hide = of_client.iter().any(|name| name == below.get_name());
+        below.hide(hide)
+    });
+    (client, server)
+}
+
 /// What holds for every command of the client.
 fn notes(brand: &Brand) -> String {
     let Brand { project_file, .. } = brand;

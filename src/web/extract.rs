@@ -28,7 +28,7 @@ pub struct Query<T>(pub T);
 pub struct Json<T>(pub T, pub web::Bytes);
 
 /// How htmx asks.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Htmx {
     /// Whether it asks at all.
     pub is_htmx: bool,

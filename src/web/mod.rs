@@ -4,6 +4,7 @@ pub mod api;
 pub mod assets;
 pub mod client;
 mod cross_site;
+pub mod docs;
 mod errors;
 mod extract;
 mod finish;

@@ -71,6 +71,9 @@ routes! { SERVICE, service_routes, "":
     GET "/metrics" Anyone => metrics::serve;
     GET "/static/{file}" Anyone => assets::serve;
     GET "/.well-known/security.txt" Anyone => pages::service::security_txt;
+    GET "/llms.txt" Anyone => pages::docs::llms;
+    GET "/docs" Anyone => pages::docs::index;
+    GET "/docs/{page}" Anyone => pages::docs::page;
 }
 
 routes! { CHECKS, check_routes, "":

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
+use super::docs::Docs;
 use super::metrics::MetricsAccess;
 use super::running::{Running, block};
 use super::streams::Streams;
@@ -43,6 +44,10 @@ pub struct WebConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// The text of `/.well-known/security.txt`, where the operator gave a contact.
     pub security_txt: Option<String>,
+    /// What every key begins with.
+    pub key_lead: String,
+    /// The reference of the command line, in Markdown.
+    pub cli_reference: String,
     /// Who may read `/metrics`, and where.
     pub metrics: MetricsAccess,
     /// How alerts leave this server.
@@ -90,6 +95,8 @@ pub struct Shared {
     pub config: WebConfig,
     /// How the server runs, and whether it is about to stop.
     pub running: Running,
+    /// The documentation.
+    pub docs: Docs,
     /// Those who follow events.
     pub streams: Streams,
     /// The check.
@@ -105,9 +112,10 @@ impl State {
     /// The database's own failure, in words.
     pub fn new(db: Db, rules: Rules, clock: Clock, config: WebConfig, options: GateOptions) -> Result<Self, String> {
         let gate = Gate::open(&db, &rules, &clock, options)?;
+        let docs = Docs::new(&config);
         let running = Running::since(clock.now());
         let (streams, hashing) = (Streams::new(db.clone()), Arc::new(Semaphore::new(2)));
-        Ok(Self(Arc::new(Shared { db, rules, clock, config, running, streams, gate, hashing })))
+        Ok(Self(Arc::new(Shared { db, rules, clock, config, docs, running, streams, gate, hashing })))
     }
 
     /// Runs `f` with a connection, away from the threads that answer requests. When it changed what the check knows,

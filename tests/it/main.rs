@@ -20,6 +20,7 @@ mod cli_server;
 mod device_api;
 mod device_page;
 mod disk;
+mod docs;
 mod escalation;
 mod event_stream;
 mod events;

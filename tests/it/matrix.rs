@@ -35,6 +35,9 @@ GET  /readyz                                                     200 200 200 200
 GET  /metrics                                                    404 404 404 404 404 404
 GET  /static/{file=missing}                                      404 404 404 404 404 404
 GET  /.well-known/security.txt                                   404 404 404 404 404 404
+GET  /llms.txt                                                   200 200 200 200 200 200
+GET  /docs                                                       200 200 200 200 200 200
+GET  /docs/{page=backup}                                         200 200 200 200 200 200
 GET  /setup                                                      404 404 404 404 404 404
 POST /setup                                                      404 404 404 404 404 404 | token=x&email=a@b.example&name=A&password=correct horse battery&organization=A
 GET  /sign-in                                                    200 303 303 303 303 303

@@ -176,6 +176,8 @@ fn web_config(settings: &Settings, key: &SessionKey) -> WebConfig {
         session_key: key.as_bytes().to_vec(),
         trusted_proxies: settings.trusted_proxies.clone(),
         security_txt: settings.security_txt.as_ref().map(|entry| security_txt(entry, settings)),
+        key_lead: settings.keys.format().lead(settings.keys.format().environments()[0]),
+        cli_reference: crate::cli::reference(&brand.cli_name),
         metrics: MetricsAccess {
             token: settings.metrics_token.as_ref().map(|token| SecretHash::of(token.expose())),
             elsewhere: settings.metrics_listen.is_some(),

@@ -142,6 +142,12 @@ const FAILURES: &[(&str, &str)] = &[
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| Api::openapi().to_json().unwrap_or_default());
 
+/// The description as text.
+#[must_use]
+pub fn document() -> &'static str {
+    &DOCUMENT
+}
+
 /// This description.
 #[utoipa::path(get, path = "/v1/openapi.json", tag = "Description", responses((status = 200, description = "OpenAPI 3.1")))]
 pub async fn serve() -> HttpResponse {

@@ -4,6 +4,7 @@ pub mod account;
 pub mod audit;
 mod audit_words;
 pub mod device;
+pub mod docs;
 mod frame;
 pub mod join;
 pub mod keys;

@@ -20,6 +20,7 @@ pub mod account;
 pub mod audit;
 pub mod chart;
 pub mod device;
+pub mod docs;
 pub mod errors;
 pub mod key;
 pub mod keys;

@@ -107,6 +107,10 @@ pub(crate) async fn other_pages(browser: &Browser, mut look: impl AsyncFnMut(&Br
         ("security", "/account/security".to_owned()),
         ("sessions", "/account/sessions".to_owned()),
         ("appearance", "/account/appearance".to_owned()),
+        ("docs", "/docs".to_owned()),
+        ("docs-configuration", "/docs/configuration".to_owned()),
+        ("docs-cli", "/docs/cli".to_owned()),
+        ("docs-proxies", "/docs/proxies".to_owned()),
         ("error-not-found", "/orgs/nowhere/settings/api-keys".to_owned()),
     ] {
         browser.goto(&path).await;

@@ -368,7 +368,7 @@ pub(crate) fn usual_rules() -> Rules {
     }
 }
 
-fn usual_config() -> WebConfig {
+pub(crate) fn usual_config() -> WebConfig {
     WebConfig {
         product: "Keyrack".into(),
         cli_name: "keyrack".into(),
@@ -383,6 +383,8 @@ fn usual_config() -> WebConfig {
         session_key: (0..64).map(|byte| byte * 3 + 1).collect(),
         trusted_proxies: Vec::new(),
         security_txt: None,
+        key_lead: "kr_".into(),
+        cli_reference: keyrack::cli::reference("keyrack"),
         metrics: keyrack::web::MetricsAccess::default(),
         alerts: keyrack::web::AlertWays::default(),
     }

@@ -261,7 +261,11 @@ fn every_command_block_does_what_the_page_says() {
                 }
                 "output" => {
                     let output = output.take().expect("a command before its output");
-                    assert!(fits(block.text.trim_end(), output.trim_end()), "{name}: promised\n{}\nbut came\n{output}", block.text);
+                    assert!(
+                        fits(block.text.trim_end(), output.trim_end()),
+                        "{name}: promised\n{}\nbut came\n{output}",
+                        block.text
+                    );
                 }
                 "text" | "toml" | "ini" | "nginx" | "caddy" | "yaml" | "js" | "python" => {}
                 other => panic!("{name}: a fence of unknown kind: {other}"),

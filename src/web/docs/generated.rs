@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::domain::alert::AlertKind;
 use crate::settings::{SETTINGS, variable};
 use crate::web::api::openapi;
 
@@ -20,6 +21,11 @@ pub(super) fn settings() -> String {
         let _ = writeln!(text, "| `{}` | `{}`{file} | {default} | {about} |", known.path, variable(known.path));
     }
     text
+}
+
+/// What webhooks call the events that people can choose.
+pub(super) fn events() -> String {
+    AlertKind::SWITCHED.map(|kind| format!("`{}`", kind.event_type())).join(", ")
 }
 
 /// All calls by subject, with what they take and answer.

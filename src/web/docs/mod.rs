@@ -124,6 +124,7 @@ fn words_of(config: &WebConfig) -> BTreeMap<&'static str, String> {
         ("@KEY@", looks(&config.key_lead)),
         ("@SETTINGS@", generated::settings()),
         ("@API@", generated::api()),
+        ("@EVENTS@", generated::events()),
         ("@COMMANDS@", config.cli_reference.clone()),
     ])
 }

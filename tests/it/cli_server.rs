@@ -136,16 +136,6 @@ fn the_configurations_of_the_four_products_are_understood() {
     }
 }
 
-#[test]
-fn the_readme_lists_every_setting() {
-    let readme = include_str!("../../README.md");
-    for known in keyrack::settings::SETTINGS {
-        let variable = keyrack::settings::variable(known.path);
-        assert!(readme.contains(&format!("`{variable}`")), "{variable} is missing in README.md");
-        assert!(readme.contains(&format!("`{}`", known.path)), "{} is missing in README.md", known.path);
-    }
-}
-
 // ---- starting and stopping ------------------------------------------------------------------------------------------------
 
 #[test]

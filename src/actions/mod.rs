@@ -9,6 +9,7 @@ pub mod backup;
 mod error;
 pub mod events;
 pub mod keys;
+pub mod leaks;
 pub mod password;
 pub mod people;
 pub mod plans;

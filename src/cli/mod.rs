@@ -111,6 +111,12 @@ enum Command {
     /// All or nothing: whatever goes wrong, the database stays as it was. A backup of an older version is brought up to date.
     /// Everybody signs in again afterwards.
     Restore(server::RestoreArgs),
+    /// Print the rules by which a secret scanner finds this installation's keys
+    ScannerRules {
+        /// Choose the scanner
+        #[arg(value_enum)]
+        scanner: server::Scanner,
+    },
     /// Do what needs no sign-in, only access to the database
     #[command(subcommand)]
     Admin(server::AdminCommand),
@@ -173,6 +179,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Serve => server::serve(settings),
         Command::Demo => server::demo(&settings),
         Command::Migrate => server::migrate(&settings),
+        Command::ScannerRules { scanner } => server::scanner_rules(&settings, scanner),
         Command::Healthcheck => server::healthcheck(&settings),
         Command::Doctor => Ok(server::doctor(Ok(settings))),
         Command::Config(ConfigCommand::Dump) => {

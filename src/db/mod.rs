@@ -17,6 +17,7 @@ pub mod installation;
 pub mod invariants;
 pub mod journal;
 pub mod keys;
+pub mod leaks;
 pub mod links;
 mod migrate;
 pub mod nodes;

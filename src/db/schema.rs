@@ -124,6 +124,12 @@ diesel::table! {
     }
 }
 diesel::table! {
+    leak_reports (secret_id, partner, place) {
+        secret_id -> Text, partner -> Text, place -> Text, org_id -> Text, key_id -> Text, kind -> Text, source -> Text,
+        found -> Text, done -> Text, reported_at -> BigInt,
+    }
+}
+diesel::table! {
     plan_requests (org_id, user_id) { org_id -> Text, user_id -> Text, plan -> Text, asked_at -> BigInt, }
 }
 
@@ -166,6 +172,7 @@ diesel::table! {
 
 diesel::joinable!(memberships -> users (user_id));
 diesel::joinable!(memberships -> orgs (org_id));
+diesel::joinable!(leak_reports -> api_keys (key_id));
 diesel::joinable!(plan_requests -> users (user_id));
 diesel::joinable!(plan_requests -> orgs (org_id));
 diesel::joinable!(alert_deliveries -> alerts (alert_id));
@@ -181,4 +188,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     plan_requests,
     alerts,
     alert_deliveries,
+    leak_reports,
 );

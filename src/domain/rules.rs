@@ -1,5 +1,6 @@
 //! What the operator decided for all organizations: the settings that the rules read.
 
+use super::leak::OnLeak;
 use super::org::{OnDowngrade, Plan};
 use super::time::Span;
 use super::token::KeyFormat;
@@ -27,6 +28,8 @@ pub struct Rules {
     pub usage_kept: Span,
     /// How long checked requests are kept.
     pub events_kept: Span,
+    /// What is done about keys that scanners found.
+    pub on_leak: OnLeak,
     /// Whether strangers may sign up.
     pub sign_up_open: bool,
 }

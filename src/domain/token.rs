@@ -122,15 +122,21 @@ impl KeyFormat {
     /// The id of a whole key that stands anywhere in a text, pasted there by mistake.
     #[must_use]
     pub fn find_key(&self, text: &str) -> Option<KeyId> {
+        self.find_token(text).and_then(|token| self.parse(token)).map(|found| found.id)
+    }
+
+    /// The first whole key that stands anywhere in a text.
+    #[must_use]
+    pub fn find_token<'t>(&self, text: &'t str) -> Option<&'t str> {
         let tail = ID_CHARS + self.separator.len() + SECRET_CHARS;
         let lengths: Vec<usize> = self.environments().iter().map(|env| self.lead(env).len() + tail).collect();
-        let key_at =
-            |at: usize| lengths.iter().find_map(|length| text.get(at..at + length).and_then(|part| self.parse(part)));
+        let key_at = |at: usize| {
+            lengths.iter().find_map(|length| text.get(at..at + length).filter(|part| self.split(part).is_some()))
+        };
         // At every place, and not by `match_indices`: with a prefix like `aa` that passes over the second `a` of `aaa`.
         text.char_indices()
             .filter(|(at, _)| text[*at..].starts_with(self.prefix.as_str()))
             .find_map(|(at, _)| key_at(at))
-            .map(|found| found.id)
     }
 
     /// A name in which no key stands; `what` completes the sentence “Enter a name for …”.

@@ -2,6 +2,7 @@
 //! for the secrets.
 
 use super::{LogFormat, SETTINGS, Settings, SmtpTls};
+use crate::domain::leak::OnLeak;
 use crate::domain::org::{OnDowngrade, Plan};
 use crate::domain::time::Span;
 
@@ -53,6 +54,12 @@ impl Settings {
             })),
             "plans" => Some(format!("[{}]", self.plans.iter().map(plan).collect::<Vec<_>>().join(", "))),
             "billing.webhook_secret" => (!self.billing_secrets.is_empty()).then(|| HIDDEN.to_owned()),
+            "scanning.github_keys_url" => self.scanning.github_keys_url.as_deref().map(quoted),
+            "scanning.gitlab_keys_url" => self.scanning.gitlab_keys_url.as_deref().map(quoted),
+            "scanning.on_leak" => Some(quoted(match self.scanning.on_leak {
+                OnLeak::Revoke => "revoke",
+                OnLeak::Alert => "alert",
+            })),
             "sign_up.open" => Some(self.sign_up_open.to_string()),
             "smtp.host" => smtp.map(|smtp| quoted(&smtp.host)),
             "smtp.port" => smtp.map(|smtp| smtp.port.to_string()),

@@ -89,6 +89,21 @@ pub const SETTINGS: &[Known] = &[
         "300",
         "Checked requests stored a second and node at most; further ones are counted in the rows stored",
     ),
+    plain(
+        "scanning.github_keys_url",
+        "off",
+        "Where GitHub's keys are, `https://api.github.com/meta/public_keys/secret_scanning`: then its secret scanning may report keys",
+    ),
+    plain(
+        "scanning.gitlab_keys_url",
+        "off",
+        "Where GitLab's keys are, as they tell: then its secret detection may report keys",
+    ),
+    plain(
+        "scanning.on_leak",
+        "revoke",
+        "What is done about a key they found: `revoke`, or `alert` its organization only",
+    ),
     plain("sign_up.open", "false", "Whether strangers may sign up with an organization of their own"),
     plain("smtp.host", "", "Mail server"),
     plain("smtp.port", "587", "Its port"),

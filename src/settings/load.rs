@@ -7,10 +7,11 @@ use ipnet::IpNet;
 use super::plans::read_plans;
 use super::read::Reader;
 use super::{
-    Alerts, Brand, DatabaseUrl, FirstOwner, Hidden, JournalPlace, Keys, LogFormat, PublicUrl, Records, SecurityTxt,
-    SessionKey, Settings, SettingsError, Smtp, SmtpTls, Sources,
+    Alerts, Brand, DatabaseUrl, FirstOwner, Hidden, JournalPlace, Keys, LogFormat, PublicUrl, Records, Scanning,
+    SecurityTxt, SessionKey, Settings, SettingsError, Smtp, SmtpTls, Sources,
 };
 use crate::domain::in_url;
+use crate::domain::leak::OnLeak;
 use crate::domain::names;
 use crate::domain::org::{OnDowngrade, Plan};
 use crate::domain::time::{Span, Timestamp, parse_duration};
@@ -69,6 +70,7 @@ fn read_all(r: &mut Reader) -> Option<Settings> {
         brand: read_brand(r),
         keys: read_keys(r),
         records: read_records(r),
+        scanning: read_scanning(r),
         sign_up_open: r.flag("sign_up.open", false),
         smtp: read_smtp(r),
         alerts: read_alerts(r),
@@ -92,6 +94,24 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
 fn parse_metrics_token(text: &str) -> Result<Hidden, String> {
     let is_plain = text.len() >= 16 && text.chars().all(|c| c.is_ascii_graphic());
     if is_plain { Ok(Hidden(text.to_owned())) } else { Err("must be 16 visible characters at least".to_owned()) }
+}
+
+fn read_scanning(r: &mut Reader) -> Scanning {
+    Scanning {
+        github_keys_url: r.parsed("scanning.github_keys_url", parse_keys_url),
+        gitlab_keys_url: r.parsed("scanning.gitlab_keys_url", parse_keys_url),
+        on_leak: r.parsed_or("scanning.on_leak", OnLeak::Revoke, |text| match text {
+            "revoke" => Ok(OnLeak::Revoke),
+            "alert" => Ok(OnLeak::Alert),
+            other => Err(format!("must be revoke or alert, not “{other}”")),
+        }),
+    }
+}
+
+/// Whoever can change what is read there can revoke keys: so not in the clear, but on this machine.
+fn parse_keys_url(text: &str) -> Result<String, String> {
+    let url = parse_link(text, &["https://", "http://127.0.0.1:", "http://localhost:"]);
+    url.map_err(|_| format!("“{text}” must begin with https://"))
 }
 
 fn parse_billing_secrets(text: &str) -> Result<Vec<Hidden>, String> {

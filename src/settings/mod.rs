@@ -19,6 +19,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
+use crate::domain::leak::OnLeak;
 use crate::domain::org::{OnDowngrade, Plan};
 use crate::domain::rules::Rules;
 use crate::domain::time::Span;
@@ -70,6 +71,8 @@ pub struct Settings {
     pub keys: Keys,
     /// What is remembered of checks.
     pub records: Records,
+    /// Who may report keys that leaked, and what is done then.
+    pub scanning: Scanning,
     /// Whether strangers may sign up.
     pub sign_up_open: bool,
     /// How mail is sent.
@@ -152,6 +155,17 @@ pub struct Records {
     pub events_kept: Span,
     /// Events stored at most.
     pub events_per_second: u32,
+}
+
+/// Who may report keys that leaked, and what is done then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scanning {
+    /// Where GitHub's keys are; nothing: it may not report.
+    pub github_keys_url: Option<String>,
+    /// Where GitLab's keys are; nothing: it may not report.
+    pub gitlab_keys_url: Option<String>,
+    /// What is done about a key that was found.
+    pub on_leak: OnLeak,
 }
 
 /// The owner of an unattended first start.
@@ -336,6 +350,7 @@ impl Settings {
             max_expiry: self.keys.max_expiry,
             usage_kept: self.records.usage_kept,
             events_kept: self.records.events_kept,
+            on_leak: self.scanning.on_leak,
             sign_up_open: self.sign_up_open,
         }
     }

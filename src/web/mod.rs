@@ -11,6 +11,7 @@ mod finish;
 pub mod mail;
 mod metrics;
 pub mod pages;
+mod partners;
 pub mod routes;
 mod running;
 mod server;
@@ -29,6 +30,7 @@ use actix_web::{App, web};
 
 pub use extract::{Form, Htmx, Json, Query};
 pub use metrics::MetricsAccess;
+pub use partners::Scanning;
 pub use running::Running;
 pub use server::serve;
 pub use state::{AlertWays, State, WebConfig};

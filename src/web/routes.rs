@@ -83,6 +83,9 @@ routes! { CHECKS, check_routes, "":
 }
 
 routes! { API, api_routes, "/v1":
+    POST "/scanning/github" Signer => api::scanning::github;
+    POST "/scanning/gitlab" Signer => api::scanning::gitlab;
+    POST "/keys/self/revoke" Key => api::self_revoke::revoke_self;
     POST "/billing/stripe" Signer => api::billing::stripe;
     GET "/openapi.json" Anyone => api::openapi::serve;
     GET "/brand" Anyone => api::brand::brand;
@@ -160,6 +163,8 @@ routes! { PAGES, page_routes, "":
     GET "/orgs/{org}/settings/notifications/webhooks/{id}/remove" Admin => pages::notifications::webhooks::remove_form;
     POST "/orgs/{org}/settings/notifications/webhooks/{id}/remove" Admin => pages::notifications::webhooks::remove;
     POST "/orgs/{org}/settings/notifications/webhooks/{id}/deliveries/{delivery}/redeliver" Admin => pages::notifications::webhooks::redeliver;
+    GET "/orgs/{org}/settings/leaks" Admin => pages::leaks::show;
+    POST "/orgs/{org}/settings/leaks" Admin => pages::leaks::look_up;
     GET "/orgs/{org}/settings/audit" Admin => pages::audit::show;
     GET "/orgs/{org}/settings/audit/export" Admin => pages::audit::export;
     GET "/orgs/{org}/logs" Member => pages::logs::show;

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::docs::Docs;
 use super::metrics::MetricsAccess;
+use super::partners::{Partners, Scanning};
 use super::running::{Running, block};
 use super::streams::Streams;
 use crate::actions::{AppError, Ctx, Origin};
@@ -32,6 +33,8 @@ pub struct WebConfig {
     pub plans_url: Option<String>,
     /// What the events of billing are signed with; empty: none are taken.
     pub billing_secrets: Vec<String>,
+    /// Who may report keys that leaked.
+    pub scanning: Scanning,
     /// The address that people and programs use, without a slash at its end.
     pub public_url: String,
     /// Whether cookies may be marked Secure: https, or http on this machine only.
@@ -101,6 +104,8 @@ pub struct Shared {
     pub streams: Streams,
     /// The check.
     pub gate: Gate,
+    /// Those who may report keys that leaked.
+    pub partners: Partners,
     /// Places for password hashing: each takes 19 MiB and a core for some time.
     pub hashing: Arc<Semaphore>,
 }
@@ -115,7 +120,8 @@ impl State {
         let docs = Docs::new(&config);
         let running = Running::since(clock.now());
         let (streams, hashing) = (Streams::new(db.clone()), Arc::new(Semaphore::new(2)));
-        Ok(Self(Arc::new(Shared { db, rules, clock, config, docs, running, streams, gate, hashing })))
+        let partners = Partners::new(&config.scanning);
+        Ok(Self(Arc::new(Shared { db, rules, clock, config, docs, running, streams, gate, partners, hashing })))
     }
 
     /// Runs `f` with a connection, away from the threads that answer requests. When it changed what the check knows,

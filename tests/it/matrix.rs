@@ -127,6 +127,8 @@ POST /orgs/{org}/settings/notifications/webhooks/{id=whe_globex}/remove in 404 4
 POST /orgs/{org}/settings/notifications/webhooks/{id=whe_acme}/deliveries/{delivery=dlv_acme}/redeliver     in 404 404 403 303 303 |
 POST /orgs/{org}/settings/notifications/webhooks/{id=whe_acme}/deliveries/{delivery=dlv_globex}/redeliver   in 404 404 403 404 404 |
 POST /orgs/{org}/settings/notifications/webhooks/{id=whe_globex}/deliveries/{delivery=dlv_globex}/redeliver in 404 404 403 404 404 |
+GET  /orgs/{org}/settings/leaks                                  in  404 404 403 200 200
+POST /orgs/{org}/settings/leaks                                  in  404 404 403 200 200 | found=kr_x
 GET  /orgs/{org}/settings/audit                                  in  404 404 403 200 200
 GET  /orgs/{org}/settings/audit/export                           in  404 404 403 200 200
 
@@ -198,6 +200,9 @@ POST /orgs/{org}/settings/api-keys/{id=missing}/resume           in  404 404 404
 /// of Ada's, Ben's command line; keys may manage keys here. After `|`: the JSON.
 const API: &str = r#"
 GET   /v1/openapi.json                          200 200 200 200 200 200 200
+POST  /v1/scanning/github                       404 404 404 404 404 404 404 | []
+POST  /v1/scanning/gitlab                       404 404 404 404 404 404 404 | []
+POST  /v1/keys/self/revoke                      401 401 401 200 200 200 401 | {}
 POST  /v1/billing/stripe                        400 400 400 400 400 400 400 | {"id": "evt_1", "type": "x", "created": 1, "data": {"object": {}}}
 GET   /v1/brand                                 200 200 200 200 200 200 200
 POST  /v1/device/code                           415 415 415 415 415 415 415 | {}

@@ -39,6 +39,7 @@ fn every_table_is_read_and_written_as_it_was_made() {
         assert!(db::sessions::find_session(conn, "none").unwrap().is_none());
         assert!(db::tokens::find_done(conn, "none", "none").unwrap().is_none());
         assert_eq!(db::billing::lock_subscription(conn, "sub", "cus").unwrap().org, None);
+        assert!(db::leaks::list_reports(conn, &org, 9).unwrap().is_empty());
         assert!(db::plan_requests::list_requests(conn, &org).unwrap().is_empty());
         assert!(db::tokens::list_service_tokens(conn).unwrap().is_empty());
         assert!(db::cli_tokens::find_by_hash(conn, "none").unwrap().is_none());

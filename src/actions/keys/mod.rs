@@ -14,6 +14,7 @@ pub use look::{
     KeyPage, KeyView, Meter, Page, get_key, list_keys, list_keys_after, members, meter, profiles, role_of, view_key,
 };
 pub use pause::{pause_key, resume_key};
+pub(super) use revoke::read_reason;
 pub use revoke::{BulkOutcome, RevokeInput, revoke_key, revoke_keys, revoke_with_audit};
 pub use rotate::{Rotated, finish_rotation, rotate_key};
 pub use stats::{Point, Stats, Traffic, key_stats, key_traffic, refused_since_revoked};

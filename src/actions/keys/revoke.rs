@@ -56,7 +56,8 @@ pub fn revoke_key(scope: &mut OrgScope<'_>, id: &KeyId, input: &RevokeInput) -> 
     Ok((get_key(scope, id)?, true))
 }
 
-fn read_reason(scope: &OrgScope<'_>, text: &str) -> Result<String, AppError> {
+/// A reason as it may be stored: no key in it.
+pub(in crate::actions) fn read_reason(scope: &OrgScope<'_>, text: &str) -> Result<String, AppError> {
     let reason = parse_note(text).and_then(|reason| scope.ctx.rules.format.refuse_key(&reason).map(|()| reason));
     reason.map_err(|text| AppError::field("reason", text))
 }

@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod first_run;
 mod healthcheck;
+mod scanner_rules;
 mod serve;
 
 use std::fmt::Display;
@@ -16,6 +17,7 @@ pub(super) use backup::{RestoreArgs, backup, restore};
 pub(super) use demo::demo;
 pub(super) use doctor::doctor;
 pub(super) use healthcheck::healthcheck;
+pub(super) use scanner_rules::{Scanner, scanner_rules};
 pub(super) use serve::serve;
 
 use super::{CliError, ExitCode, output};

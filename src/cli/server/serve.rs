@@ -14,7 +14,7 @@ use crate::domain::token::SecretHash;
 use crate::gate::GateOptions;
 use crate::gate::limit::Limiter;
 use crate::settings::{Origin, SecurityTxt, SessionKey, Settings, file_beside, load_or_create};
-use crate::web::{self, AlertWays, MetricsAccess, State, WebConfig};
+use crate::web::{self, AlertWays, MetricsAccess, Scanning, State, WebConfig};
 
 /// How long a database may take to store the last counts.
 const LAST_WRITES: Duration = Duration::from_secs(8);
@@ -170,6 +170,10 @@ fn web_config(settings: &Settings, key: &SessionKey) -> WebConfig {
         support_url: brand.support_url.clone(),
         plans_url: brand.plans_url.clone(),
         billing_secrets: settings.billing_secrets.iter().map(|secret| secret.expose().to_owned()).collect(),
+        scanning: Scanning {
+            github_keys_url: settings.scanning.github_keys_url.clone(),
+            gitlab_keys_url: settings.scanning.gitlab_keys_url.clone(),
+        },
         public_url: settings.public_url.as_str().to_owned(),
         secure_cookies: settings.has_secure_cookies(),
         is_https: settings.public_url.uses_https(),

@@ -13,6 +13,7 @@ use crate::actions::people::{CommandLine, enter_command_line};
 use crate::actions::{AppError, Origin, Who};
 use crate::domain::device::CLI_PREFIX;
 use crate::domain::policy::Denied;
+use crate::domain::token::SecretHash;
 use crate::domain::verdict::Verdict;
 use crate::gate::limit::Limits;
 use crate::gate::{Pass, Seen, ServiceToken};
@@ -157,6 +158,42 @@ async fn identify(req: HttpRequest) -> Result<Caller, AppError> {
         (Verdict::RateLimited, _) => Err(AppError::RateLimited { seconds: checked.limits.retry_seconds() }),
         _ => Err(AppError::SignIn),
     }
+}
+
+/// Whoever holds a secret that works now, whatever the plan or a limit says.
+pub(super) struct Holder {
+    /// The key.
+    pub(super) pass: Pass,
+    /// What is stored of the secret.
+    pub(super) hash: SecretHash,
+    /// Where the request came from.
+    pub(super) origin: Origin,
+}
+
+/// Lets in whoever holds a secret that works, to give it up.
+///
+/// # Errors
+/// The public 401 for all else.
+pub(super) async fn holder(req: &HttpRequest) -> Result<Holder, AppError> {
+    let state = req.app_data::<web::Data<State>>().cloned().ok_or(AppError::NotFound)?;
+    let origin = client::origin(req, "api");
+    if is_in_query(req) {
+        return Err(AppError::BadRequest("Send the credential in a header, not in the address.".to_owned()));
+    }
+    let token = presented(req.headers())?;
+    let seen = Seen {
+        method: req.method().as_str(),
+        path: req.path(),
+        address: &origin.address,
+        client: &origin.client,
+        request_id: &origin.request_id,
+        in_url: false,
+    };
+    let checked = state.gate.check(&token, None, &seen).await?;
+    let works = matches!(checked.verdict, Verdict::Valid | Verdict::PlanRequired | Verdict::RateLimited);
+    let pass = checked.pass.filter(|_| works).ok_or(AppError::SignIn)?;
+    let (_, secret) = state.rules.format.split(&token).ok_or(AppError::SignIn)?;
+    Ok(Holder { pass, hash: secret.hash(), origin })
 }
 
 /// Lets in only who has a service token, from memory.

@@ -16,6 +16,8 @@ pub mod original;
 pub mod pause;
 pub mod presented;
 pub mod rate_limit;
+pub mod scanning;
+pub mod self_revoke;
 pub mod stats;
 pub mod verify;
 pub mod whoami;

@@ -10,7 +10,7 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use super::{auth, billing, brand, device, events, keys, orgs, pause, stats, verify, whoami};
+use super::{auth, billing, brand, device, events, keys, orgs, pause, scanning, self_revoke, stats, verify, whoami};
 
 /// A failure: `application/problem+json` (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,6 +68,9 @@ pub struct Problem {
         events::report_outcomes,
         events::stream_events,
         billing::stripe,
+        scanning::github,
+        scanning::gitlab,
+        self_revoke::revoke_self,
     ),
     components(schemas(Problem)),
     modifiers(&Everywhere),
@@ -125,7 +128,14 @@ impl Modify for Everywhere {
 }
 
 /// Calls that take no credential, or whose credential is a signature over the body.
-const OPEN: [&str; 4] = ["/v1/brand", "/v1/device/code", "/v1/device/token", "/v1/billing/stripe"];
+const OPEN: [&str; 6] = [
+    "/v1/brand",
+    "/v1/device/code",
+    "/v1/device/token",
+    "/v1/billing/stripe",
+    "/v1/scanning/github",
+    "/v1/scanning/gitlab",
+];
 
 const FAILURES: &[(&str, &str)] = &[
     ("400", "The request is broken, or holds more than one credential"),
@@ -133,7 +143,10 @@ const FAILURES: &[(&str, &str)] = &[
     ("403", "The role, the plan or the kind of credential does not allow it"),
     ("404", "There is no such thing, or not for this credential"),
     ("409", "A limit is reached, or it clashes with how things stand"),
-    ("413", "The body is larger than 64 KiB (256 KiB for reports and events of billing)"),
+    (
+        "413",
+        "The body is larger than 64 KiB (256 KiB for outcomes and events of billing, 4 MiB for reports of scanners)",
+    ),
     ("415", "The body is not application/json"),
     ("422", "A field is missing, unknown or wrong"),
     ("429", "Too many; `Retry-After` says when to come back"),

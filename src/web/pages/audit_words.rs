@@ -17,6 +17,7 @@ pub(super) fn action_words(action: &str) -> &str {
         "key.edited" => "Edited the API key",
         "key.rotated" => "Rotated the API key",
         "key.old_secret_ended" => "Ended the old secret of the API key",
+        "key.leaked" => "Was told of a leak of the API key",
         "key.revoked" => "Revoked the API key",
         "key.paused" => "Paused the API key",
         "key.resumed" => "Resumed the API key",
@@ -55,6 +56,7 @@ pub(super) fn credential_words(credential: &str) -> String {
         Some(("key", id)) => format!("with API key {id}"),
         Some(("setup link", _) | ("setup", _)) => "by the setup link".to_owned(),
         Some(("invitation", _)) => "by an invitation".to_owned(),
+        Some(("signed", _)) => "by a signed report".to_owned(),
         Some(("event", id)) => format!("by event {id}"),
         Some(_) | None if credential == "server" => "on the server's command line".to_owned(),
         Some(_) | None => credential.to_owned(),
@@ -68,6 +70,7 @@ pub(super) fn via_words(via: &str) -> &str {
         "api" => "API",
         "cli" => "command line",
         "billing" => "billing webhook",
+        "scanning" => "report of a scanner",
         other => other,
     }
 }

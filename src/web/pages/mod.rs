@@ -8,6 +8,7 @@ pub mod docs;
 mod frame;
 pub mod join;
 pub mod keys;
+pub mod leaks;
 pub mod logs;
 pub mod members;
 mod next;

@@ -24,6 +24,7 @@ pub mod docs;
 pub mod errors;
 pub mod key;
 pub mod keys;
+pub mod leaks;
 pub mod logs;
 pub mod mail;
 pub mod members;
@@ -167,6 +168,8 @@ pub enum Nav {
     Notifications,
     /// Organization.
     Organization,
+    /// Leak desk.
+    Leaks,
     /// Audit log.
     Audit,
     /// Account, security.
@@ -192,6 +195,7 @@ impl Nav {
             Self::Plan => "plan",
             Self::Notifications => "notifications",
             Self::Organization => "organization",
+            Self::Leaks => "leaks",
             Self::Audit => "audit",
             Self::Security => "security",
             Self::Sessions => "sessions",

@@ -7,6 +7,7 @@ mod device;
 mod driver;
 mod keyboard;
 mod keys;
+mod leaks;
 mod logs;
 mod no_script;
 mod notifications;

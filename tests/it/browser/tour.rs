@@ -97,6 +97,7 @@ pub(crate) async fn other_pages(browser: &Browser, mut look: impl AsyncFnMut(&Br
         ("organization-leave", format!("{org}/organization/leave")),
         ("plan", format!("{org}/plan")),
         ("notifications", format!("{org}/notifications")),
+        ("leaks", format!("{org}/leaks")),
         ("audit", format!("{org}/audit")),
         ("audit-no-match", format!("{org}/audit?q=nothing-like-this")),
         ("logs", "/orgs/acme/logs".to_owned()),

@@ -364,6 +364,7 @@ pub(crate) fn usual_rules() -> Rules {
         max_expiry: None,
         usage_kept: Span::days(90),
         events_kept: Span::days(7),
+        on_leak: keyrack::domain::leak::OnLeak::Revoke,
         sign_up_open: false,
     }
 }
@@ -377,6 +378,7 @@ pub(crate) fn usual_config() -> WebConfig {
         support_url: None,
         plans_url: None,
         billing_secrets: Vec::new(),
+        scanning: keyrack::web::Scanning::default(),
         public_url: "http://127.0.0.1:8080".into(),
         secure_cookies: true,
         is_https: false,

@@ -6,6 +6,7 @@ use keyrack::web::views::account::{
 use keyrack::web::views::audit::{AuditPage, AuditRow, Change};
 use keyrack::web::views::device::{DevicePage, DeviceView};
 use keyrack::web::views::errors::ErrorPage;
+use keyrack::web::views::leaks::{FoundKey, LeakRow, LeaksPage};
 use keyrack::web::views::logs::{LogRow, LogsPage};
 use keyrack::web::views::members::{InvitationRow, InvitePage, InvitedPage, MemberRow, MembersPage, RemoveMemberPage};
 use keyrack::web::views::orgs::{LeavePage, OrgRow, OrganizationPage, OrgsPage, ProfilePage, ProfileRow, ProfilesPage};
@@ -24,6 +25,7 @@ pub(super) fn all() -> Vec<Sample> {
     all.extend(orgs());
     all.extend(profiles());
     all.extend(account());
+    all.extend(leaks());
     all.extend(rest());
     all.extend(errors());
     all
@@ -398,6 +400,42 @@ pub(super) fn overrun() -> Overrun {
         text: "7 keys are active, and the Pro plan has room for 5. All of them keep working.".into(),
         links: vec![Link { url: BASE.into(), text: "Show active keys".into() }],
     }
+}
+
+fn leaks() -> Vec<Sample> {
+    let desk = || LeaksPage {
+        chrome: chrome(Nav::Leaks),
+        url: format!("{SETTINGS}/leaks"),
+        sources: "Reports of GitHub are taken.".into(),
+        ..LeaksPage::default()
+    };
+    let found = FoundKey {
+        name: "CI/CD pipeline".into(),
+        url: format!("{BASE}/BRTRKFsL"),
+        preview: "kr_BRTRK••••••••".into(),
+        owner: "Ben Builder".into(),
+        status_kind: "rotating",
+        status: "Rotating".into(),
+        secret: "The old secret, which still works".into(),
+        last_used: Some(time("2 minutes ago")),
+        used_by: "203.0.113.7, curl/8.5".into(),
+        revoke_url: Some(format!("{BASE}/BRTRKFsL/revoke")),
+        finish_url: Some(format!("{BASE}/BRTRKFsL/rotate/finish")),
+    };
+    let report = LeakRow {
+        name: "Deploy script".into(),
+        url: format!("{BASE}/Xy7Pq2Lm"),
+        secret: "the current secret",
+        by: "GitHub secret scanning".into(),
+        place: "https://github.com/acme/app/blob/0123456789abcdef0123456789abcdef01234567/config/production.env".into(),
+        at: time("3 hours ago"),
+        done: "Revoked",
+    };
+    vec![
+        ("leaks", Box::new(LeaksPage { reports: vec![report.clone()], ..desk() })),
+        ("leaks-found", Box::new(LeaksPage { found: Some(found), reports: vec![report], ..desk() })),
+        ("leaks-unknown", Box::new(LeaksPage { is_unknown: true, ..desk() })),
+    ]
 }
 
 fn audit() -> AuditPage {

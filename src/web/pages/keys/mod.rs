@@ -25,7 +25,7 @@ pub(super) fn list_url(slug: &str) -> String {
 }
 
 /// The address of a key's page.
-fn key_url(slug: &str, view: &KeyView) -> String {
+pub(super) fn key_url(slug: &str, view: &KeyView) -> String {
     format!("/orgs/{slug}/settings/api-keys/{}", view.key.id)
 }
 
@@ -35,7 +35,7 @@ fn is_idle(view: &KeyView, now: Timestamp) -> bool {
     view.status == KeyStatus::Active && now.since(since) >= Span::days(30)
 }
 
-fn status_of(view: &KeyView) -> Status {
+pub(super) fn status_of(view: &KeyView) -> Status {
     let word = match view.status {
         KeyStatus::Active => "Active",
         KeyStatus::Rotating => "Rotating",

@@ -180,6 +180,7 @@ fn of_every_table_it_is_decided_what_becomes_of_it() {
         "events",
         "key_networks",
         "key_secrets",
+        "leak_reports",
         "memberships",
         "orgs",
         "plan_requests",

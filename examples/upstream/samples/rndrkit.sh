@@ -1,0 +1,2 @@
+curl -X GET "https://rndrkit.io/api/your-endpoint" \
+-H "X-Api-Key: YOUR_API_KEY"

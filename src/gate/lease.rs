@@ -59,3 +59,11 @@ impl Lease {
         }
     }
 }
+
+impl super::Gate {
+    /// What time it is by the clock that decides limits and deadlines: the database's, as near as this process knows it.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.lease.time_at(uptime())
+    }
+}

@@ -65,7 +65,7 @@ fn read_failure(req: &HttpRequest, res: &HttpResponse<impl MessageBody>) -> Opti
         if let AppError::Unavailable(cause) = error {
             tracing::error!(cause, request_id = request_id(req), "database unavailable");
         }
-        let now = req.app_data::<web::Data<State>>().map(|state| state.clock.now());
+        let now = req.app_data::<web::Data<State>>().map(|state| state.gate.now());
         let wait = error.retry_at().zip(now).map(|(at, now)| at.since(now).as_seconds_up().max(1));
         let wait = match error {
             AppError::RateLimited { seconds } => Some(i64::from(*seconds)),

@@ -80,7 +80,7 @@ pub async fn change_password(
         Err(error) => {
             let at = error.retry_at();
             let mut res = draw_security(&state, &me, mendable(error)?).await?;
-            retry_after(&mut res, at, state.clock.now());
+            retry_after(&mut res, at, state.gate.now());
             Ok(res)
         }
     }

@@ -118,7 +118,7 @@ async fn refuse(state: &State, me: &SignedIn, user_code: String, error: AppError
     let (status, errors) = mendable(error)?;
     let account = me.account(state).await?;
     let mut res = draw_code(state, me, &account, user_code, (status, errors))?;
-    retry_after(&mut res, at, state.clock.now());
+    retry_after(&mut res, at, state.gate.now());
     Ok(res)
 }
 

@@ -97,7 +97,7 @@ pub async fn join(
         Err(error) => {
             let at = error.retry_at();
             let mut res = draw_form(&state, &req, htmx, form.0, Some((&invitation, who)), mendable(error)?)?;
-            retry_after(&mut res, at, state.clock.now());
+            retry_after(&mut res, at, state.gate.now());
             Ok(res)
         }
     }

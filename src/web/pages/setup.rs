@@ -155,7 +155,7 @@ pub async fn sign_up(
         Err(error) => {
             let at = error.retry_at();
             let mut res = draw_sign_up(&state, &req, htmx, form.0, mendable(error)?)?;
-            retry_after(&mut res, at, state.clock.now());
+            retry_after(&mut res, at, state.gate.now());
             Ok(res)
         }
     }

@@ -90,7 +90,7 @@ pub async fn sign_in(
             let text = errors.banner.or_else(|| errors.fields.into_iter().next().map(|field| field.text));
             let errors = Errors::about_all(text.unwrap_or_default());
             let mut res = draw_form(&state, &req, htmx, form.0, (status, errors)).await?;
-            retry_after(&mut res, at, state.clock.now());
+            retry_after(&mut res, at, state.gate.now());
             Ok(res)
         }
     }

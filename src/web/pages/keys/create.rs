@@ -94,7 +94,7 @@ pub async fn create(
         Err(error) => {
             let at = error.retry_at();
             let mut res = draw_form(&state, &me, &slug, form, mendable(error)?).await?;
-            retry_after(&mut res, at, state.clock.now());
+            retry_after(&mut res, at, state.gate.now());
             return Ok(res);
         }
     };

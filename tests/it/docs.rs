@@ -267,7 +267,7 @@ fn every_command_block_does_what_the_page_says() {
                         block.text
                     );
                 }
-                "text" | "toml" | "ini" | "nginx" | "caddy" | "yaml" | "js" | "python" => {}
+                "text" | "json" | "toml" | "ini" | "nginx" | "caddy" | "yaml" | "js" | "python" => {}
                 other => panic!("{name}: a fence of unknown kind: {other}"),
             }
         }

@@ -31,7 +31,7 @@ impl AlertKind {
             Self::GraceEnding => "An hour before the old secret of a rotated key is refused",
             Self::Expiring => "14 days, 7 days and 1 day before",
             Self::Revoked => "Also when its owner leaves",
-            Self::Leaked => "Found in public, or reported by whoever holds it",
+            Self::Leaked => "Found by a scanner where others can read it",
             Self::LimitReached => "The last active key of the plan, or the last creation of the hour",
             Self::NewNetwork => "An address outside the networks a key was used from before",
             Self::Unused => "For 90 days",

@@ -62,13 +62,13 @@ pub fn render(markdown: &str) -> (Rendered, Vec<Heading>) {
                 let label = if language == "output" { "Output" } else { "Code" };
                 let class: String = language.chars().filter(char::is_ascii_alphanumeric).collect();
                 out.push(raw(format!(
-                    "<pre class=\"code\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><code class=\"language-{class}\">"
+                    "<pre class=\"code\" tabindex=\"0\" role=\"group\" aria-label=\"{label}\"><code class=\"language-{class}\">"
                 )));
             }
             Event::End(TagEnd::CodeBlock) => out.push(raw("</code></pre>\n".to_owned())),
             Event::Start(Tag::Table(alignment)) => {
                 out.push(raw(
-                    "<div class=\"docs-table\" tabindex=\"0\" role=\"region\" aria-label=\"Table\">".to_owned()
+                    "<div class=\"docs-table\" tabindex=\"0\" role=\"group\" aria-label=\"Table\">".to_owned()
                 ));
                 out.push(Event::Start(Tag::Table(alignment)));
             }
@@ -85,6 +85,8 @@ pub fn render(markdown: &str) -> (Rendered, Vec<Heading>) {
     }
     let mut text = String::new();
     html::push_html(&mut text, out.into_iter());
+    // A corner without words is no heading to a screen reader. What the text itself holds is escaped by now.
+    let text = text.replace("<th></th>", "<td></td>");
     (Rendered(text), headings)
 }
 
@@ -129,6 +131,12 @@ mod tests {
         assert!(html.contains("id=\"s-keys-x-2\"") && html.contains("href=\"/docs/roles#s-owner\""), "{html}");
         assert!(html.contains("href=\"https://a.example/b.md\""), "{html}");
         assert_eq!(headings.len(), 2);
+    }
+
+    #[test]
+    fn a_corner_without_words_is_no_heading() {
+        let html = render("| | who |\n|---|---|\n| may | all |").0.to_string();
+        assert!(html.contains("<tr><td></td><th>who</th></tr>"), "{html}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ async fn a_found_key_is_looked_up_and_revoked_and_is_nowhere_afterwards() {
     browser.fill("#found-text", &key.secret).await;
     browser.click("#leak-submit").await;
     browser.wait_for_text("It is “CI pipeline”").await;
+    assert_eq!(browser.focus().await, "h2#found-title");
     let part = &key.secret[key.secret.len() - 24..];
     assert!(!browser.everything_held().await.contains(part));
     browser.click("#revoke").await;

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -58,10 +58,15 @@ impl Browser {
 
     /// The first element that matches, as soon as it can be seen.
     pub(crate) async fn find(&self, css: &str) -> WebElement {
-        let query = self.driver.query(By::Css(css)).wait(Duration::from_secs(15), Duration::from_millis(40));
-        match query.and_displayed().first().await {
-            Ok(element) => element,
-            Err(_) => panic!("nothing visible matches {css}\n{}", self.where_we_are().await),
+        let deadline = Instant::now() + Duration::from_secs(15);
+        // A page that goes while it is asked is an error at once, and no reason to give up.
+        loop {
+            let query = self.driver.query(By::Css(css)).wait(Duration::from_secs(5), Duration::from_millis(40));
+            match query.and_displayed().first().await {
+                Ok(element) => return element,
+                Err(_) if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(40)).await,
+                Err(_) => panic!("nothing visible matches {css}\n{}", self.where_we_are().await),
+            }
         }
     }
 

@@ -232,7 +232,7 @@ async fn people_are_asked_before_anything_is_cut_off() {
     stage.app.catch_up();
     let mut terminal = shell.on_terminal(&["keys", "revoke", "other"]);
     terminal.wait_for("in use");
-    terminal.send("\u{3}");
+    terminal.type_in("\u{3}");
     terminal.end().ends(130);
     assert_eq!(stage.status_of(&other.secret), 200);
 }

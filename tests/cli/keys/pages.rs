@@ -40,8 +40,8 @@ impl<'s> Session<'s> {
         let is_code = |word: &&str| word.len() == 9 && word.as_bytes()[4] == b'-' && word.to_uppercase() == **word;
         let code = screen.split_whitespace().find(is_code).unwrap_or_else(|| panic!("{screen}")).to_owned();
         stage.app.db_allow(who, &code);
-        terminal.send("\r");
-        let screen = terminal.end().ends(0).stdout;
+        terminal.type_in("\r");
+        let screen = terminal.end().ends(0).text;
         self.transcript.push_str(&format!("$ {line}\n{screen}\n"));
     }
 }
@@ -99,8 +99,8 @@ async fn outkit() {
     stage.uses(&other, "/render/new", "r9");
     stage.app.catch_up();
     tail.wait_for("/render/new");
-    tail.send("\u{3}");
-    session.transcript.push_str(&format!("$ outkit logs tail\n{}\n", tail.end().ends(130).stdout));
+    tail.type_in("\u{3}");
+    session.transcript.push_str(&format!("$ outkit logs tail\n{}\n", tail.end().ends(130).text));
     println!("{}", session.transcript);
 }
 

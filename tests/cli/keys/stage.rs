@@ -1,22 +1,22 @@
 //! What the tests of the key commands stand on: the whole server behind a socket, the real binary in folders of its own, and a
 //! terminal to run it on.
 
-use std::io::{Read as _, Write as _};
+use std::ffi::OsString;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
 use keyrack::gate::Seen;
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::support::TestApp;
 use super::support::app::Setup;
+use crate::support::terminal::{Shown, Terminal};
 
 /// How long anything may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -203,30 +203,14 @@ impl Shell<'_> {
 
     /// Starts a command on a terminal.
     pub(crate) fn on_terminal(&self, args: &[&str]) -> Terminal {
-        let size = PtySize { rows: 40, cols: 120, ..PtySize::default() };
-        let pair = native_pty_system().openpty(size).unwrap();
-        let mut command = CommandBuilder::new(&self.program);
-        command.args(args);
-        command.cwd(&self.folder);
-        command.env_clear();
-        for (name, value) in &self.variables {
-            command.env(name, value);
-        }
-        let child = pair.slave.spawn_command(command).unwrap();
-        drop(pair.slave);
-        let mut reader = pair.master.try_clone_reader().unwrap();
-        let (sender, parts) = channel();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            // A terminal whose program is gone is an error to read.
-            while let Ok(count @ 1..) = reader.read(&mut buffer) {
-                if sender.send(buffer[..count].to_vec()).is_err() {
-                    return;
-                }
-            }
-        });
-        let writer = pair.master.take_writer().unwrap();
-        Terminal { child, writer, parts, screen: Vec::new(), _master: pair.master }
+        self.on_terminal_of(120, args)
+    }
+
+    /// Starts a command on a terminal of so many columns.
+    pub(crate) fn on_terminal_of(&self, columns: u16, args: &[&str]) -> Terminal {
+        let variables: Vec<(OsString, OsString)> =
+            self.variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Terminal::start(&self.program, args, &self.folder, &variables, columns)
     }
 
     /// Runs a command on a terminal, answers what it asks, and returns what was on the screen.
@@ -234,77 +218,10 @@ impl Shell<'_> {
         let mut terminal = self.on_terminal(args);
         for (question, answer) in answers {
             terminal.wait_for(question);
-            terminal.send(&format!("{answer}\r"));
+            terminal.type_in(&format!("{answer}\r"));
         }
-        terminal.end()
-    }
-}
-
-/// A program on a terminal.
-pub(crate) struct Terminal {
-    child: Box<dyn portable_pty::Child + Send + Sync>,
-    writer: Box<dyn std::io::Write + Send>,
-    parts: Receiver<Vec<u8>>,
-    screen: Vec<u8>,
-    _master: Box<dyn portable_pty::MasterPty + Send>,
-}
-
-impl Terminal {
-    /// Everything that was shown, without colours and other orders to the terminal.
-    pub(crate) fn text(&self) -> String {
-        let raw = String::from_utf8_lossy(&self.screen).replace('\r', "");
-        let mut text = String::new();
-        let mut parts = raw.split('\u{1b}');
-        text.push_str(parts.next().unwrap_or_default());
-        for part in parts {
-            // `ESC [ … letter`
-            let end = part.find(|c: char| c.is_ascii_alphabetic()).map_or(part.len(), |at| at + 1);
-            text.push_str(&part[end..]);
-        }
-        text
-    }
-
-    /// Waits until this is shown.
-    #[track_caller]
-    pub(crate) fn wait_for(&mut self, words: &str) {
-        let deadline = Instant::now() + PATIENCE;
-        while !self.text().contains(words) {
-            match self.parts.recv_timeout(Duration::from_millis(100)) {
-                Ok(part) => self.screen.extend(part),
-                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => {
-                    panic!("it ended without “{words}”:\n{}", self.text())
-                }
-                Err(_) => assert!(Instant::now() < deadline, "“{words}” does not come:\n{}", self.text()),
-            }
-        }
-    }
-
-    /// Types this.
-    pub(crate) fn send(&mut self, keys: &str) {
-        self.writer.write_all(keys.as_bytes()).unwrap();
-        self.writer.flush().unwrap();
-    }
-
-    /// Waits until it ends. The screen stands in `stdout`.
-    #[track_caller]
-    pub(crate) fn end(mut self) -> Ran {
-        let deadline = Instant::now() + PATIENCE;
-        let status = loop {
-            while let Ok(part) = self.parts.recv_timeout(Duration::from_millis(20)) {
-                self.screen.extend(part);
-            }
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            if Instant::now() > deadline {
-                let _ = self.child.kill();
-                panic!("it does not end:\n{}", self.text());
-            }
-        };
-        while let Ok(part) = self.parts.recv_timeout(Duration::from_millis(100)) {
-            self.screen.extend(part);
-        }
-        Ran { code: i32::try_from(status.exit_code()).unwrap(), stdout: self.text(), stderr: String::new() }
+        let Shown { code, text, .. } = terminal.end();
+        Ran { code: i32::try_from(code).unwrap(), stdout: text, stderr: String::new() }
     }
 }
 

@@ -187,8 +187,8 @@ async fn a_person_is_told_of_a_gap() {
     forwarder.restart();
     terminal.wait_for("/between");
     terminal.wait_for(" s gap");
-    terminal.send("\u{3}");
-    let screen = terminal.end().ends(130).stdout;
+    terminal.type_in("\u{3}");
+    let screen = terminal.end().ends(130).text;
     assert!(screen.contains("reconnected, ") && screen.matches("/first").count() == 1, "{screen}");
     forwarder.stop();
 }

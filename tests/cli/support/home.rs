@@ -199,7 +199,7 @@ impl Home {
 
     /// Runs a command on a terminal of 100 columns.
     pub(crate) fn terminal(&self, args: &[&str]) -> Terminal {
-        Terminal::start(&self.program, args, &self.cwd, &self.environment())
+        Terminal::start(&self.program, args, &self.cwd, &self.environment(), 100)
     }
 
     /// Signs this one of the cast in, by the device code and the page.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
@@ -13,7 +14,7 @@ pub(crate) struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     writer: Box<dyn Write + Send>,
     shown: Arc<Mutex<Vec<u8>>>,
-    reader: Option<std::thread::JoinHandle<()>>,
+    reader: Option<JoinHandle<()>>,
     _master: Box<dyn MasterPty + Send>,
 }
 
@@ -30,8 +31,9 @@ pub(crate) struct Shown {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Terminal {
-    pub(super) fn start(program: &Path, args: &[&str], cwd: &Path, env: &[(OsString, OsString)]) -> Self {
-        let size = PtySize { rows: 40, cols: 100, pixel_width: 0, pixel_height: 0 };
+    /// Starts a program on a terminal of so many columns, with these variables only.
+    pub(crate) fn start(program: &Path, args: &[&str], cwd: &Path, env: &[(OsString, OsString)], columns: u16) -> Self {
+        let size = PtySize { rows: 40, cols: columns, ..PtySize::default() };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(program);
         command.args(args);
@@ -67,10 +69,12 @@ impl Terminal {
     pub(crate) fn wait_for(&self, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
+            let has_ended = self.reader.as_ref().is_none_or(JoinHandle::is_finished);
             let shown = self.text();
             if shown.contains(text) {
                 return shown;
             }
+            assert!(!has_ended, "it ended without “{text}”:\n{shown}");
             assert!(Instant::now() < deadline, "“{text}” does not come:\n{shown}");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -104,6 +108,15 @@ impl Terminal {
     }
 }
 
+impl Shown {
+    /// That it ended like this.
+    #[track_caller]
+    pub(crate) fn ends(self, code: u32) -> Self {
+        assert_eq!(self.code, code, "{}", self.text);
+        self
+    }
+}
+
 impl Drop for Terminal {
     fn drop(&mut self) {
         // Gone already when it has ended.
@@ -111,14 +124,22 @@ impl Drop for Terminal {
     }
 }
 
-/// The text without ANSI sequences, with plain line ends.
+/// The text without ANSI sequences, with plain line ends. A line that was cleared is gone: on a slow day a spinner turned there.
 pub(crate) fn without_escapes(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        if c == '\x1b' && chars.peek() == Some(&'[') {
-            chars.next();
-            while chars.next().is_some_and(|c| !('\x40'..='\x7e').contains(&c)) {}
+        if c == '\x1b' && chars.next_if_eq(&'[').is_some() {
+            let mut sequence = String::new();
+            for c in chars.by_ref() {
+                sequence.push(c);
+                if ('\x40'..='\x7e').contains(&c) {
+                    break;
+                }
+            }
+            if sequence == "2K" {
+                out.truncate(out.rfind('\n').map_or(0, |end| end + 1));
+            }
         } else if c != '\r' {
             out.push(c);
         }

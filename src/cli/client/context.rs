@@ -89,17 +89,14 @@ impl Context {
     }
 
     /// The sign-ins of this person.
-    ///
-    /// # Errors
-    /// When their file is open to others or damaged.
-    pub(in crate::cli) fn store(&self) -> Result<Store, CliError> {
-        Store::open(&self.env, &self.brand.cli)
+    pub(in crate::cli) fn store(&self) -> Store {
+        Store::new(&self.env, &self.brand.cli)
     }
 
     /// The server that flag, variable, project file or the newest sign-in name, in this order.
     ///
     /// # Errors
-    /// When what they name is no address.
+    /// When what they name is no address, or nobody but the sign-ins could name one and they cannot be read.
     pub(in crate::cli) fn server(&self, store: &Store, project: Option<&Project>) -> Result<Option<Server>, CliError> {
         let read =
             |place: &str, text: &str| Origin::parse(text).map_err(|why| CliError::usage(format!("{place}: {why}")));
@@ -113,7 +110,7 @@ impl Context {
         if let Some(origin) = project.and_then(|project| project.server.clone()) {
             return Ok(Some(Server { origin, by: NamedBy::ProjectFile }));
         }
-        Ok(store.last().map(|origin| Server { origin, by: NamedBy::LastSignIn }))
+        Ok(store.last()?.map(|origin| Server { origin, by: NamedBy::LastSignIn }))
     }
 
     /// A connection without a credential.
@@ -129,7 +126,7 @@ impl Context {
     /// # Errors
     /// When nobody is signed in, or the credential must not go to that server.
     pub(in crate::cli) fn session(&self) -> Result<Session<'_>, CliError> {
-        let (project, store) = (self.project()?, self.store()?);
+        let (project, store) = (self.project()?, self.store());
         let server = self.server(&store, project.as_ref())?.ok_or_else(|| {
             let (cli, variable) = (&self.brand.cli, self.brand.server_variable());
             CliError::sign_in(format!(
@@ -150,7 +147,7 @@ impl Context {
         let mut org = by_flag(&self.globals.org, "--org")?;
         org = org.or_else(|| in_file(of_project.and_then(|project| project.org.as_ref())));
         if credential.is_person {
-            let usual = store.login(&server.origin).and_then(|login| login.org.clone());
+            let usual = store.login(&server.origin)?.and_then(|login| login.org.clone());
             org = org.or(usual.map(|value| Chosen { value, by: format!("{} orgs use", self.brand.cli) }));
         }
         let mut profile = by_flag(&self.globals.profile, "--profile")?;

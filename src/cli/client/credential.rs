@@ -80,7 +80,7 @@ pub(super) fn find(
         }
         return Ok(credential);
     }
-    let stored = store.token(&server.origin)?.zip(store.login(&server.origin));
+    let stored = store.token(&server.origin)?.zip(store.login(&server.origin)?);
     let (secret, login) = stored.ok_or_else(|| not_signed_in(context, server, project))?;
     Ok(Credential { secret, source: Source::Stored(login.storage), is_person: login.kind == Kind::Person })
 }
@@ -92,7 +92,7 @@ fn must_be_trusted(
     project: Option<&Project>,
     credential: &Credential,
 ) -> Result<(), CliError> {
-    if server.by != NamedBy::ProjectFile || store.login(&server.origin).is_some() {
+    if server.by != NamedBy::ProjectFile || store.login(&server.origin)?.is_some() {
         return Ok(());
     }
     let (cli, origin) = (&context.brand.cli, &server.origin);

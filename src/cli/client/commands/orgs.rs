@@ -107,7 +107,7 @@ fn choose(session: &Session<'_>, slug: &str) -> Result<(), CliError> {
             slugs.join(", ")
         )));
     };
-    context.store()?.choose_org(&session.server.origin, slug)?;
+    context.store().choose_org(&session.server.origin, slug)?;
     if out.is_json() {
         out.json(&json!({"server": session.server.origin.as_str(), "org": {"slug": org.slug, "name": org.name}}))?;
     }

@@ -1,9 +1,10 @@
 //! Files that are nobody else's business: written at once and whole, mode 0600 in a folder of mode 0700, and not believed when
 //! others may read or write them.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::cli::CliError;
 use crate::cli::client::env::Environment;
@@ -58,6 +59,31 @@ pub(in crate::cli) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()>
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// How long somebody else may hold the lock; they may wait for a keyring that does not answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until nobody else changes this file, and keeps others from it until dropped.
+///
+/// # Errors
+/// When the folder cannot be written, or somebody else does not come to an end.
+pub(in crate::cli) fn lock_beside(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    make_folder(path.parent().unwrap_or(Path::new(".")))?;
+    let lock =
+        File::options().create(true).truncate(false).write(true).mode(0o600).open(path.with_extension("lock"))?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                std::thread::park_timeout(Duration::from_millis(20));
+            }
+            Err(TryLockError::WouldBlock) => return Err(io::Error::other("another command is writing it")),
+            // Some file systems have no locks; a sign-in is kept there all the same.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(lock),
+        }
+    }
 }
 
 fn make_folder(folder: &Path) -> io::Result<()> {

@@ -36,7 +36,9 @@ pub(in crate::cli) struct LoginArgs {
 }
 
 pub(super) fn run(context: &Context, args: &LoginArgs) -> Result<(), CliError> {
-    let (mut store, project) = (context.store()?, context.project()?);
+    let (mut store, project) = (context.store(), context.project()?);
+    // Before anybody is asked to allow anything: a list that cannot be read cannot be added to.
+    store.logins()?;
     let pending = if args.complete { Pending::load(context)? } else { None };
     if args.complete && pending.is_none() {
         return Err(CliError::usage(format!("No sign-in was begun. Begin: {} auth login", context.brand.cli)));
@@ -92,7 +94,7 @@ fn refuse_plain_http(context: &Context, origin: &Origin) -> Result<(), CliError>
 
 /// A token is only sent to a server that the person names, or is signed in to.
 fn token_from_stdin(context: &Context, store: &Store, server: &Server) -> Result<Token, CliError> {
-    if server.by == NamedBy::ProjectFile && store.login(&server.origin).is_none() {
+    if server.by == NamedBy::ProjectFile && store.login(&server.origin)?.is_none() {
         return Err(CliError::usage(format!(
             "Only {} names {origin}. A token is sent there if you say so yourself: --server {origin}",
             context.brand.project_file,
@@ -179,8 +181,6 @@ fn finish(
         _ => return Err(CliError::usage("That is a token for a backend, not for a person. It is not kept.")),
     };
     let user = who.user.clone().ok_or_else(|| CliError::new(format!("{origin} does not say whose token that is.")))?;
-    let old =
-        store.token(origin).ok().flatten().filter(|_| store.login(origin).is_some_and(|old| old.kind == Kind::Person));
     let login = Login {
         storage: Storage::File,
         kind,
@@ -189,9 +189,9 @@ fn finish(
         org: who.org.as_ref().map(|org| org.slug.clone()),
         expires_at: token.expires_in.map(|seconds| context.clock.now().plus(Span::seconds(seconds))),
     };
-    let kept = store.keep(origin, login, &token.text, args.insecure_storage)?;
-    if let Some(old) = old.filter(|old| *old != token.text) {
-        // Replaced: nobody has it any more, so it should not work any more. If the server does not hear it, it expires.
+    let (kept, replaced) = store.keep(origin, login, &token.text, args.insecure_storage)?;
+    if let Some(old) = replaced {
+        // Nobody has it any more, so it should not work any more. If the server does not hear it, it expires.
         let http = context.http(origin)?.with_credential(old, String::new());
         let _ = http.send("POST", "/v1/device/revoke", None, &[]);
     }
@@ -202,6 +202,7 @@ fn finish(
         context.out.talk(&format!("From now on {} reads {key} and {file}.", next.cli));
     }
     Ok(())
+        signed_in_at: Some(context.clock.now()),
 }
 
 fn report(

@@ -17,10 +17,10 @@ pub(in crate::cli) struct LogoutArgs {
 }
 
 pub(super) fn run(context: &Context, args: &LogoutArgs) -> Result<(), CliError> {
-    let mut store = context.store()?;
+    let mut store = context.store();
     let server = context.server(&store, context.project()?.as_ref())?;
-    let signed_in = server.filter(|server| store.login(&server.origin).is_some());
-    let Some(Server { origin, .. }) = signed_in else {
+    let login = server.as_ref().map(|server| store.login(&server.origin)).transpose()?.flatten();
+    let Some((Server { origin, .. }, login)) = server.as_ref().zip(login) else {
         context.out.talk("You are not signed in there.");
         return if context.out.is_json() {
             context.out.json(&json!({"server": null, "signed_out": false}))
@@ -29,11 +29,11 @@ pub(super) fn run(context: &Context, args: &LogoutArgs) -> Result<(), CliError> 
         };
     };
     // A key that was handed over is not the sign-in's to end.
-    let is_person = store.login(&origin).is_some_and(|login| login.kind == Kind::Person);
+    let is_person = login.kind == Kind::Person;
     if is_person && !args.local {
-        end_on_server(context, &store, &origin)?;
+        end_on_server(context, &store, origin)?;
     }
-    store.forget(&origin)?;
+    store.forget(origin)?;
     if context.out.is_json() {
         context.out.json(&json!({"server": origin.as_str(), "signed_out": true}))?;
     }

@@ -13,9 +13,8 @@ use crate::cli::{CliError, ExitCode};
 pub(in crate::cli) struct StatusArgs {}
 
 pub(super) fn run(context: &Context, _: &StatusArgs) -> Result<(), CliError> {
-    let store = context.store()?;
-    let logins = store.logins();
-    let newest = store.last();
+    let store = context.store();
+    let (logins, newest) = (store.logins()?, store.last()?);
     let variable = context.brand.key_variable();
     let has_key = context.env.get(&variable).is_some();
     let out = &context.out;

@@ -21,7 +21,9 @@ fn off_a_terminal_it_takes_two_steps() {
     home.run(&["auth", "login", "--complete"]).failed(2, "No sign-in was begun");
     let code = begin(&home, &world);
     decide(&world, &code, "Allow");
-    let done = home.run(&["auth", "login", "--complete"]).ok();
+    let other = ["auth", "login", "--complete", "--server", "http://127.0.0.1:1"];
+    home.run(&other).failed(2, &format!("is for {}, not for http://127.0.0.1:1", world.url()));
+    let done = home.run(&["auth", "login", "--complete", "--server", &world.url()]).ok();
     let said = done.json();
     assert_eq!(
         (&said["user"]["name"], &said["org"]["slug"], &said["role"]),

@@ -45,7 +45,10 @@ pub(super) fn run(context: &Context, args: &LoginArgs) -> Result<(), CliError> {
     }
     let begun_at = pending.as_ref().and_then(Pending::origin);
     let server = match begun_at.map(|origin| Server { origin, by: NamedBy::Flag }) {
-        Some(server) => server,
+        Some(server) => {
+            must_be_the_one_named(context, &server.origin)?;
+            server
+        }
         None => context.server(&store, project.as_ref())?.ok_or_else(|| no_server(context))?,
     };
     refuse_plain_http(context, &server.origin)?;
@@ -72,6 +75,18 @@ pub(super) fn run(context: &Context, args: &LoginArgs) -> Result<(), CliError> {
     invite(context, &server, &codes, args);
     let token = pending.wait(&http, context.clock.now(), false)?;
     finish(context, &mut store, &server.origin, token, args)
+}
+
+/// What was begun on one server is not finished in the name of another.
+fn must_be_the_one_named(context: &Context, begun_at: &Origin) -> Result<(), CliError> {
+    let named = context.globals.server.as_deref().map(Origin::parse).transpose();
+    match named.map_err(|why| CliError::usage(format!("--server: {why}")))? {
+        Some(named) if named != *begun_at => Err(CliError::usage(format!(
+            "The sign-in that was begun is for {begun_at}, not for {named}. Begin again: {} auth login --server {named}",
+            context.brand.cli
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn no_server(context: &Context) -> CliError {
@@ -187,6 +202,7 @@ fn finish(
         email: user.email.clone(),
         name: user.name.clone(),
         org: who.org.as_ref().map(|org| org.slug.clone()),
+        signed_in_at: Some(context.clock.now()),
         expires_at: token.expires_in.map(|seconds| context.clock.now().plus(Span::seconds(seconds))),
     };
     let (kept, replaced) = store.keep(origin, login, &token.text, args.insecure_storage)?;
@@ -202,7 +218,6 @@ fn finish(
         context.out.talk(&format!("From now on {} reads {key} and {file}.", next.cli));
     }
     Ok(())
-        signed_in_at: Some(context.clock.now()),
 }
 
 fn report(

@@ -133,7 +133,7 @@ fn profiles_are_created_listed_and_made_active() {
     assert!(id.starts_with("prof_") && made.stderr.contains("Created profile “Staging”"), "{made:?}");
     let json = home.run(&["profiles", "create", "Other", "--json"]).ok().json();
     assert_eq!(json["name"], "Other");
-    home.run(&["profiles", "create", "Staging"]).failed(1, "");
+    home.run(&["profiles", "create", "Staging"]).failed(2, "There is a profile named “Staging” already.");
     home.run(&["profiles", "use", "Staging"]).ok();
     let file: serde_json::Value = serde_json::from_str(&home.read("keyrack.json")).unwrap();
     assert_eq!((&file["profile"], &file["server"]), (&id.as_str().into(), &world.url().into()));

@@ -47,6 +47,8 @@ fn exit_code(status: u16, code: &str) -> ExitCode {
         (401, _) => ExitCode::SignIn,
         (403, _) => ExitCode::Forbidden,
         (404, _) => ExitCode::NotFound,
+        // A value that was typed: whether this program or the server finds the mistake is the same to a script.
+        (422, _) => ExitCode::Usage,
         (429, _) | (409, "KEY_LIMIT_REACHED") => ExitCode::Limit,
         // Somebody in between, or the server itself, says: not now.
         (502..=504, _) => ExitCode::Network,

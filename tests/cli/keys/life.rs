@@ -94,10 +94,10 @@ async fn flags_of_creation_reach_the_key() {
     assert!(forever["expires_at"].is_null());
     let dated = shell.run(&["keys", "create", "--json", "-n", "c", "--expires", "2099-02-19"]).ends(0).json();
     assert_eq!(dated["expires_at"], "2099-02-19T23:59:59Z");
-    shell.run(&["keys", "create", "-n", "d", "--expires", "soon"]).refuses(1, "“soon” is not a length of time");
-    shell.run(&["keys", "create", "-n", "d", "--expires", "2001-01-01"]).refuses(1, "still to come");
-    shell.run(&["keys", "create", "-n", "d", "--env", "staging"]).refuses(1, "Choose live or test");
-    shell.run(&["keys", "create", "-n", "ci"]).refuses(1, "You already have a key named “ci”");
+    shell.run(&["keys", "create", "-n", "d", "--expires", "soon"]).refuses(2, "“soon” is not a length of time");
+    shell.run(&["keys", "create", "-n", "d", "--expires", "2001-01-01"]).refuses(2, "still to come");
+    shell.run(&["keys", "create", "-n", "d", "--env", "staging"]).refuses(2, "Choose live or test");
+    shell.run(&["keys", "create", "-n", "ci"]).refuses(2, "You already have a key named “ci”");
     shell.run(&["keys", "create"]).refuses(2, "--name");
 }
 

@@ -197,7 +197,8 @@ fn status_lists_every_sign_in() {
     let plain = home.run(&["auth", "status"]).ok();
     assert_eq!(plain.stdout.lines().count(), 2, "{plain:?}");
     assert!(plain.stdout.lines().all(|line| line.split('\t').count() == 6), "{plain:?}");
-    Home::new().run(&["auth", "status", "--json"]).failed(4, "");
+    let nobody = Home::new().run(&["auth", "status", "--json"]).failed(4, "");
+    assert_eq!((&nobody.json()["data"], &nobody.error()["code"]), (&serde_json::json!([]), &"NOT_SIGNED_IN".into()));
 }
 
 #[test]

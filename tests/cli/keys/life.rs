@@ -155,6 +155,11 @@ async fn several_keys_are_revoked_with_a_report_on_each() {
     let failed = data.iter().find(|one| one["status"] == "failed").unwrap();
     assert_eq!((&failed["id"], &failed["error"]["code"]), (&json!("nowhere"), &json!("NOT_FOUND")));
     assert_eq!(fields(failed), ["error", "id", "name", "status"]);
+    let error: serde_json::Value = serde_json::from_str(&ran.stderr).unwrap_or_else(|_| panic!("{ran:?}"));
+    assert_eq!(error["error"]["message"], "1 of 3 keys are not revoked.");
+    let ran = shell.run(&["keys", "revoke", "--json", "--yes", "nowhere"]).ends(3);
+    let error: serde_json::Value = serde_json::from_str(&ran.stderr).unwrap_or_else(|_| panic!("{ran:?}"));
+    assert_eq!((&ran.json()["data"][0]["status"], &error["error"]["code"]), (&json!("failed"), &json!("NOT_FOUND")));
     // A secret in the place of an id stops everything, and is not repeated.
     let pasted = stage.app.db_create_key("ada", "pasted");
     let ran = shell.run(&["keys", "revoke", "-y", "pasted", &pasted.secret]).refuses(2, "That looks like a secret");

@@ -3,10 +3,10 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::cli::CliError;
 use crate::cli::client::context::Context;
 use crate::cli::client::origin::Origin;
 use crate::cli::client::store::Login;
-use crate::cli::{CliError, ExitCode};
 
 /// `auth status`
 #[derive(Debug, Args)]
@@ -31,9 +31,8 @@ pub(super) fn run(context: &Context, _: &StatusArgs) -> Result<(), CliError> {
         out.talk(&format!("{variable} is set, and goes before every sign-in."));
     }
     if logins.is_empty() && !has_key {
-        let error =
-            CliError::sign_in(format!("You are not signed in. Sign in: {} auth login --server URL", context.brand.cli));
-        return if out.is_json() { Err(CliError::silent(ExitCode::SignIn)) } else { Err(error) };
+        let cli = &context.brand.cli;
+        return Err(CliError::sign_in(format!("You are not signed in. Sign in: {cli} auth login --server URL")));
     }
     Ok(())
 }

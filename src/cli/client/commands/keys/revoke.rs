@@ -112,14 +112,14 @@ fn report(session: &Session<'_>, outcomes: Vec<Outcome>) -> Result<(), CliError>
         let data: Vec<Value> = outcomes.iter().map(object).collect();
         out.json(&json!({ "data": data }))?;
     }
-    let is_single = outcomes.len() == 1;
+    let (is_single, all) = (outcomes.len() == 1, outcomes.len());
     let mut codes = Vec::new();
     for Outcome { key, result, .. } in outcomes {
         match (result, key) {
             (Ok(true), Some(key)) => out.talk(&format!("Revoked {}. The next request with it gets 401.", named(&key))),
             (Ok(_), Some(key)) => out.talk(&format!("{} was revoked before.", named(&key))),
             (Ok(_), None) => {}
-            (Err(error), _) if is_single && !out.is_json() => return Err(error),
+            (Err(error), _) if is_single => return Err(error),
             (Err(error), _) => {
                 codes.push(error.code);
                 if !out.is_json() {
@@ -128,11 +128,11 @@ fn report(session: &Session<'_>, outcomes: Vec<Outcome>) -> Result<(), CliError>
             }
         }
     }
-    match codes.first() {
-        None => Ok(()),
-        Some(first) if codes.iter().all(|code| code == first) => Err(CliError::silent(*first)),
-        Some(_) => Err(CliError::silent(ExitCode::Error)),
-    }
+    let Some(first) = codes.first() else { return Ok(()) };
+    let code = if codes.iter().all(|code| code == first) { *first } else { ExitCode::Error };
+    // For people each of them was told above.
+    let message = if out.is_json() { format!("{} of {all} keys are not revoked.", codes.len()) } else { String::new() };
+    Err(CliError::of(code, message))
 }
 
 fn object(outcome: &Outcome) -> Value {

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Component, Path, PathBuf};
 
-use tempfile::Builder;
+use tempfile::{Builder, TempPath};
 
 /// Larger than any env file that a person looks after.
 const BYTES_MAX: u64 = 1024 * 1024;
@@ -133,19 +133,67 @@ pub(super) fn replace(found: &Found, new: &[u8]) -> Result<(), String> {
     if now.as_ref().map(|(text, _)| text) != found.before.as_ref() {
         return Err("was changed by something else in this moment".to_owned());
     }
-    let cannot = |error: std::io::Error| format!("cannot be written: {}", words(&error));
-    let mode = fs::Permissions::from_mode(MODE_OF_NEW);
-    let mut file = Builder::new().prefix(".env-").permissions(mode).tempfile_in(&found.folder).map_err(cannot)?;
-    if let Some((_, metadata)) = &now {
-        keep_owner(file.as_file(), metadata)?;
-        file.as_file().set_permissions(metadata.permissions()).map_err(cannot)?;
-    }
-    file.write_all(new).and_then(|()| file.as_file().sync_all()).map_err(cannot)?;
-    let put = if now.is_some() { file.persist(&path) } else { file.persist_noclobber(&path) };
+    let whole = whole_file(&found.folder, now.as_ref().map(|(_, metadata)| metadata), new)?;
+    let put = if now.is_some() { whole.persist(&path) } else { whole.persist_noclobber(&path) };
     put.map_err(|error| cannot(error.error))?;
     // The name too survives a power cut; where a file system cannot do that, the text is there all the same.
     let _ = File::open(&found.folder).and_then(|folder| folder.sync_all());
     Ok(())
+}
+
+fn cannot(error: std::io::Error) -> String {
+    format!("cannot be written: {}", words(&error))
+}
+
+/// The new text in a file beside the old one. Where the system can do that, it has no name until it is whole: if this program
+/// is killed while it writes, no secret stays behind under a name that nobody told git to ignore.
+fn whole_file(folder: &Path, old: Option<&Metadata>, new: &[u8]) -> Result<TempPath, String> {
+    let mut names = Builder::new();
+    names.prefix(".env-").permissions(fs::Permissions::from_mode(MODE_OF_NEW));
+    if let Ok(file) = nameless(folder) {
+        fill(&file, old, new)?;
+        if let Ok(named) = names.make_in(folder, |path| give_name(&file, path)) {
+            return Ok(named.into_temp_path());
+        }
+    }
+    let named = names.tempfile_in(folder).map_err(cannot)?;
+    fill(named.as_file(), old, new)?;
+    Ok(named.into_temp_path())
+}
+
+fn fill(mut file: &File, old: Option<&Metadata>, new: &[u8]) -> Result<(), String> {
+    if let Some(metadata) = old {
+        keep_owner(file, metadata)?;
+        file.set_permissions(metadata.permissions()).map_err(cannot)?;
+    }
+    file.write_all(new).and_then(|()| file.sync_all()).map_err(cannot)
+}
+
+#[cfg(target_os = "linux")]
+fn nameless(folder: &Path) -> std::io::Result<File> {
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+    // The mode is given here and not later: this is the file that stays.
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    Ok(File::from(openat(CWD, folder, flags, Mode::from_raw_mode(MODE_OF_NEW))?))
+}
+
+#[cfg(target_os = "linux")]
+fn give_name(file: &File, path: &Path) -> std::io::Result<()> {
+    use std::os::fd::AsRawFd as _;
+
+    use rustix::fs::{AtFlags, CWD, linkat};
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(linkat(CWD, open, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn nameless(_: &Path) -> std::io::Result<File> {
+    Err(ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_name(_: &File, _: &Path) -> std::io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
 }
 
 fn keep_owner(file: &File, old: &Metadata) -> Result<(), String> {

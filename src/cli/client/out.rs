@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::builder::styling::{AnsiColor, Effects, Style};
 use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
+use dialoguer::console::{Term, measure_text_width};
 use serde_json::{Value, json};
 
 use super::args::Globals;
@@ -102,6 +103,12 @@ impl Out {
     /// Whether the data is read on a terminal that can move its cursor.
     pub(in crate::cli) fn data_can_move(&self) -> bool {
         self.is_for_a_person() && !self.is_dumb
+    }
+
+    /// How many rows of the screen a line of data takes.
+    pub(in crate::cli) fn rows_of(&self, line: &str) -> usize {
+        let (_, columns) = Term::stdout().size();
+        measure_text_width(line).div_ceil(usize::from(columns).max(1)).max(1)
     }
 
     /// A line of data. It must be clean already: see [`text::clean`].

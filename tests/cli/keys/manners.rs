@@ -193,8 +193,18 @@ async fn watching_stats_shows_what_comes_until_ctrl_c() {
     (0..7).for_each(|n| stage.uses(&key.secret, "/render", &format!("r{n}")));
     stage.app.catch_up();
     terminal.wait_for("7 in 24h");
-    terminal.send("\u{3}");
-    terminal.end().ends(130);
+    terminal.type_in("\u{3}");
+    let up =
+        |raw: &str| -> usize { raw.split_once("A\x1b[J").unwrap().0.rsplit_once("\x1b[").unwrap().1.parse().unwrap() };
+    let lines = up(&terminal.end().ends(130).raw);
+    // Where lines are too long for the terminal, what is to be overwritten takes more rows than there are lines.
+    let mut narrow = shell.on_terminal_of(30, &["keys", "stats", "busy", "--watch"]);
+    narrow.wait_for("7 in 24h");
+    (0..2).for_each(|n| stage.uses(&key.secret, "/render", &format!("s{n}")));
+    stage.app.catch_up();
+    narrow.wait_for("9 in 24h");
+    narrow.type_in("\u{3}");
+    assert!(up(&narrow.end().ends(130).raw) > lines);
 }
 
 #[actix_web::test]

@@ -70,7 +70,7 @@ pub(super) fn run(context: &Context, args: &StatsArgs) -> Result<(), CliError> {
     parse_duration(&args.since).map_err(|why| CliError::usage(format!("--since: {why}")))?;
     let session = context.session()?;
     let key = find_key(&session, &args.id)?;
-    let mut lines = show(&session, &key, &args.since)?;
+    let mut rows = show(&session, &key, &args.since)?;
     if !args.watch {
         return Ok(());
     }
@@ -79,15 +79,15 @@ pub(super) fn run(context: &Context, args: &StatsArgs) -> Result<(), CliError> {
         std::thread::park_timeout(EVERY);
         if out.data_can_move() {
             // Up to where it began, and clear from there on.
-            out.control(&format!("\x1b[{lines}A\x1b[J"))?;
+            out.control(&format!("\x1b[{rows}A\x1b[J"))?;
         } else if !out.is_json() {
             out.data("")?;
         }
-        lines = show(&session, &key, &args.since)?;
+        rows = show(&session, &key, &args.since)?;
     }
 }
 
-/// Shows it once; how many lines that took.
+/// Shows it once; how many rows of the screen that took.
 fn show(session: &Session<'_>, key: &Key, since: &str) -> Result<usize, CliError> {
     let mut answer: Value = session.http.get(&format!("/v1/keys/{}/stats", key.id), &[("since", since)])?;
     let out = session.out();
@@ -107,7 +107,7 @@ fn show(session: &Session<'_>, key: &Key, since: &str) -> Result<usize, CliError
     for line in &lines {
         out.data(line)?;
     }
-    Ok(lines.len())
+    Ok(lines.iter().map(|line| out.rows_of(line)).sum())
 }
 
 fn for_a_person(session: &Session<'_>, key: &Key, stats: &Stats, since: &str) -> Vec<String> {

@@ -1,8 +1,5 @@
 //! Under another name the command line is another product's.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-
 use crate::support::{Home, World};
 
 const OUTKIT: &str = "[brand]\nname = \"Outkit\"\ncli_name = \"outkit\"\nenv_prefix = \"OUTKIT\"\nproject_file = \"outkit.json\"\n\
@@ -53,37 +50,6 @@ fn a_server_of_another_product_changes_no_names() {
     assert!(home.run(&["--help"]).ok().stdout.contains("OUTKIT_API_KEY"));
     let ours = Home::new().sign_in(&world, "ada");
     assert!(ours.run(&["--help"]).ok().stdout.contains("KEYRACK_API_KEY"));
-}
-
-#[test]
-fn completions_are_scripts_that_their_shells_understand() {
-    let home = Home::new().named("outkit");
-    for shell in ["bash", "zsh", "fish", "powershell"] {
-        let script = home.run(&["completions", shell]).ok().stdout;
-        assert!(script.contains("outkit") && script.contains("rotate"), "{shell}: {script}");
-        let (program, args) = match shell {
-            "powershell" => ("pwsh", vec!["-NoProfile", "-NonInteractive", "-Command", "-"]),
-            shell => (shell, vec!["-n", "/dev/stdin"]),
-        };
-        let Ok(mut child) = Command::new(program).args(args).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()
-        else {
-            // Not on this machine; what clap makes of the tree is the same everywhere.
-            continue;
-        };
-        child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success() && output.stderr.is_empty(), "{shell}: {output:?}");
-    }
-    home.run(&["completions", "tcsh"]).failed(2, "tcsh");
-}
-
-#[test]
-fn bash_really_completes_with_it() {
-    let home = Home::new().named("outkit");
-    let script = home.run(&["completions", "bash"]).ok().stdout;
-    let ask = "COMP_WORDS=(outkit keys ro); COMP_CWORD=2; _outkit outkit ro keys; echo \"${COMPREPLY[@]}\"";
-    let output = Command::new("bash").args(["-c", &format!("{script}\n{ask}")]).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "rotate", "{output:?}");
 }
 
 #[test]

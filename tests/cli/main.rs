@@ -10,6 +10,7 @@
 
 mod brand;
 mod browser;
+mod completions;
 mod credentials;
 mod keys;
 mod manners;

@@ -16,5 +16,6 @@ mod keys;
 mod manners;
 mod network;
 mod places;
+mod schema;
 mod sign_in;
 mod support;

@@ -193,12 +193,13 @@ fn init_asks_for_the_profile_where_there_are_several() {
     let home = Home::new().sign_in(&world, "ada");
     let id = home.run(&["profiles", "create", "Staging"]).ok().stdout.trim().to_owned();
     home.run(&["init"]).failed(2, &id);
+    let listed = home.run(&["profiles", "list"]).ok().stdout;
+    let second = listed.lines().nth(1).unwrap().split('\t').next().unwrap().to_owned();
     let mut asked = home.terminal(&["init"]);
     asked.wait_for("Which profile is this folder's?");
     asked.type_in("\x1b[B\r");
     let ended = asked.end();
     assert_eq!(ended.code, 0, "{ended:?}");
-    let chosen = home.read("keyrack.json");
-    assert!(chosen.contains("prof_"), "{chosen}");
-    assert!(!home.read("keyrack.json").contains("krc_"));
+    let chosen: serde_json::Value = serde_json::from_str(&home.read("keyrack.json")).unwrap();
+    assert_eq!(chosen["profile"], second.as_str());
 }

@@ -73,7 +73,7 @@ async fn what_must_not_be_written_is_refused_before_there_is_a_key() {
         ("closed/.env", "is read-only"),
         ("locked.env", "locked.env is read-only"),
         ("tracked.env", "is tracked by git"),
-        ("missing/.env", "missing"),
+        ("missing/.env", "cannot be written: the folder missing: no such file"),
         ("/dev/null", "is not a file"),
         ("/dev/stdout", "/dev/stdout is "),
         ("set.env", "sets KEYRACK_API_KEY already (to kr_oldOL••••••••)"),

@@ -146,3 +146,9 @@ pub(crate) fn without_escapes(text: &str) -> String {
     }
     out
 }
+
+#[test]
+fn the_screen_shows_what_is_left_on_it() {
+    let raw = "\r\x1b[2K⠁ Waiting for 127.0.0.1\r\x1b[2K⠂ Waiting for 127.0.0.1\r\x1b[2K\x1b[2mID\x1b[0m  NAME\r\nprof  x\r\n";
+    assert_eq!(without_escapes(raw), "ID  NAME\nprof  x\n");
+}

@@ -107,8 +107,7 @@ impl Out {
 
     /// How many rows of the screen a line of data takes.
     pub(in crate::cli) fn rows_of(&self, line: &str) -> usize {
-        let (_, columns) = Term::stdout().size();
-        measure_text_width(line).div_ceil(usize::from(columns).max(1)).max(1)
+        measure_text_width(line).div_ceil(usize::from(columns())).max(1)
     }
 
     /// A line of data. It must be clean already: see [`text::clean`].
@@ -210,7 +209,7 @@ impl Out {
             return Ok(());
         }
         let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(columns());
         let heading = |text: &&str| match self.colours_out {
             true => Cell::new(text).add_attribute(Attribute::Dim),
             false => Cell::new(text),
@@ -233,6 +232,11 @@ impl Out {
     pub(in crate::cli) fn spinner(&self, message: &str) -> Option<Spinner> {
         self.talk_can_move().then(|| Spinner::start(message))
     }
+}
+
+/// The width of the terminal on stdout; a usual one where it does not say, as terminals that a program made often do not.
+fn columns() -> u16 {
+    Term::stdout().size().1.max(1)
 }
 
 fn error_object(error: &CliError) -> Value {

@@ -152,6 +152,9 @@ async fn lists_are_tables_for_people_and_tabs_for_programs() {
     for words in ["Just now", "Never", "revoked", &used.id, "1 of 25 active"] {
         assert!(screen.contains(words), "{words} is missing:\n{screen}");
     }
+    // A terminal that does not say how wide it is.
+    let screen = shell.on_terminal_of(0, &["keys", "list"]).end().ends(0).text;
+    assert!(screen.starts_with("NAME ") && screen.contains(&used.id), "{screen}");
     let screen = shell.talk(&["api-key", "list"], &[]).ends(0).stdout;
     assert!(screen.contains("KEY PREVIEW") && screen.contains("CREATED BY") && screen.contains("Ada"), "{screen}");
     // Who sees only their own keys need not be told whose they are.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -56,9 +57,56 @@ impl Clock {
     }
 }
 
-/// Microseconds of a clock that nobody sets and that goes on while the machine sleeps or the process is stopped.
+/// A moment of a clock that nobody sets and that goes on while the machine sleeps or the process is stopped: to tell how
+/// long something took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment {
+    nanos: i64,
+}
+
+impl Moment {
+    /// Now.
+    #[must_use]
+    pub fn now() -> Self {
+        let now = clock_gettime(ClockId::Boottime);
+        Self { nanos: now.tv_sec * 1_000_000_000 + now.tv_nsec }
+    }
+
+    /// In microseconds of that clock.
+    #[must_use]
+    pub const fn uptime(self) -> i64 {
+        self.nanos / 1000
+    }
+
+    /// How long ago `earlier` was then; nothing if it was later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(u64::try_from(self.nanos - earlier.nanos).unwrap_or(0))
+    }
+
+    /// How long ago it was.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        Self::now().since(self)
+    }
+}
+
+/// Now, in microseconds of the clock of [`Moment`].
 #[must_use]
 pub fn uptime() -> i64 {
-    let now = clock_gettime(ClockId::Boottime);
-    now.tv_sec * 1_000_000 + now.tv_nsec / 1000
+    Moment::now().uptime()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_tell_how_long_it_took() {
+        let earlier = Moment { nanos: 5_999 };
+        let later = Moment { nanos: 8_000 };
+        assert_eq!((later.since(earlier), earlier.since(later)), (Duration::from_nanos(2_001), Duration::ZERO));
+        assert_eq!((earlier.uptime(), later.uptime()), (5, 8));
+        assert!(Moment::now().elapsed() < Duration::from_secs(60));
+    }
 }

@@ -16,7 +16,6 @@ mod tokens;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use tokio::sync::watch;
 
@@ -25,7 +24,7 @@ pub use lease::{LEASE, NoLease};
 pub use outside::{Settled, settle_from_outside};
 pub use tokens::ServiceToken;
 
-use crate::clock::{Clock, uptime};
+use crate::clock::{Clock, Moment, uptime};
 use crate::db::Db;
 use crate::db::reports::Report;
 use crate::domain::ids::KeyId;
@@ -187,7 +186,8 @@ impl Gate {
     pub async fn check(&self, token: &str, require: Option<Role>, seen: &Seen<'_>) -> Result<Checked, NoLease> {
         let inner = &*self.0;
         // First the lease, then the look-up: see `Lease::check`.
-        let (started, began) = (uptime(), Instant::now());
+        let began = Moment::now();
+        let started = began.uptime();
         inner.lease.check(started).inspect_err(|NoLease| inner.checks.observe_no_lease())?;
         let now = inner.lease.time_at(started);
         let checked = inner.check(token, require, seen, (started, now)).await;

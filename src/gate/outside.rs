@@ -1,8 +1,9 @@
 //! For commands that change the database while servers run on it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::lease::LEASE_OVER;
+use crate::clock::Moment;
 use crate::db::{Db, DbError, PoolError, nodes};
 
 /// Whether all servers know of a change.
@@ -18,7 +19,7 @@ pub enum Settled {
 /// A database that does not answer meanwhile is waited out as well.
 #[expect(clippy::disallowed_methods, reason = "a command has nobody else to serve")]
 pub fn settle_from_outside(db: &Db, seq: i64) -> Settled {
-    let began = Instant::now();
+    let began = Moment::now();
     let over = LEASE_OVER.to_std();
     let _ = db.run(|conn| nodes::ask_applied(conn).map_err(failed));
     while began.elapsed() < over {

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -14,6 +14,7 @@ use ureq::{Agent, Error};
 
 use crate::actions::alerts::courier::{HookRequest, Outcome};
 use crate::actions::alerts::is_public;
+use crate::clock::Moment;
 
 /// How long all of it may take, from looking up the name to the end of the answer's head.
 const WHOLE: Duration = Duration::from_secs(10);
@@ -65,7 +66,7 @@ impl HookSender {
     /// Sends one, and says what came of it.
     #[must_use]
     pub fn send(&self, id: &str, request: &HookRequest) -> Outcome {
-        let began = Instant::now();
+        let began = Moment::now();
         let sent = self
             .agent
             .post(&request.url)

@@ -1,6 +1,6 @@
 //! Sending e-mail.
 
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use lettre::address::AddressError;
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -12,6 +12,7 @@ use lettre::{Address, Transport as _};
 
 use crate::actions::alerts::courier::Outcome;
 use crate::actions::alerts::letter::{LaidOut, Letter};
+use crate::clock::Moment;
 use crate::domain::alert::words::one_line;
 use crate::domain::time::Timestamp;
 
@@ -80,7 +81,7 @@ impl MailSender {
     /// copy from a second alert.
     #[must_use]
     pub fn send(&self, id: &str, to: &str, letter: &Letter, body: LaidOut, at: Timestamp) -> Outcome {
-        let began = Instant::now();
+        let began = Moment::now();
         let message = self.message(id, to, letter, body, at);
         let sent = message.map(|message| self.transport.send(&message));
         let duration_ms = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);

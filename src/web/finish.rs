@@ -1,7 +1,5 @@
 //! The outermost layer: request id, security headers, the access log.
 
-use std::time::Instant;
-
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -12,6 +10,7 @@ use tracing::Instrument as _;
 use super::State;
 use super::client::RequestId;
 use crate::actions::random;
+use crate::clock::Moment;
 
 const PAGE_CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
     connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
@@ -25,7 +24,7 @@ pub(super) async fn finish(
     req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let started = Instant::now();
+    let started = Moment::now();
     let id = random::nonce().unwrap_or_default();
     req.extensions_mut().insert(RequestId(id.clone()));
     // At the level of errors, so that a log of errors only still says to which request they belong.
@@ -37,7 +36,7 @@ async fn finish_within(
     req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
     id: String,
-    started: Instant,
+    started: Moment,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let state = req.app_data::<web::Data<State>>().cloned();
     let config = state.as_ref().map(|state| &state.config);

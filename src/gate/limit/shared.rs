@@ -14,9 +14,10 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisError, Script};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::Taken;
+use crate::clock::Moment;
 
 /// The longest that a check waits for an answer.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -149,7 +150,7 @@ impl Shared {
             match self.connect().await {
                 Ok(()) => {
                     tracing::info!("limits are counted in Redis");
-                    let since = Instant::now();
+                    let since = Moment::now();
                     self.lost.notified().await;
                     is_told = true;
                     pause = if since.elapsed() > STEADY { RETRY_FIRST } else { pause };

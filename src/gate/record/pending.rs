@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::slot::{Captured, Cell, Cells, Slot, Tally, Used};
+use crate::clock::Moment;
 use crate::db::usage::Step;
 use crate::domain::time::Timestamp;
 
@@ -48,7 +49,7 @@ pub(super) struct Pending {
     fresh: Vec<Captured>,
     events: VecDeque<Captured>,
     uses: HashMap<SecretOf, Used>,
-    used_at: HashMap<SecretOf, Instant>,
+    used_at: HashMap<SecretOf, Moment>,
     lost: u64,
 }
 
@@ -183,12 +184,12 @@ impl Pending {
     }
 
     /// Takes out up to `limit` uses that are due, the first of a secret before all others.
-    pub(super) fn due_uses(&mut self, limit: usize, all: bool, now: Instant) -> Vec<(SecretOf, Used)> {
+    pub(super) fn due_uses(&mut self, limit: usize, all: bool, now: Moment) -> Vec<(SecretOf, Used)> {
         if self.used_at.len() > USES_MAX {
-            self.used_at.retain(|_, at| now.saturating_duration_since(*at) < USE_EVERY);
+            self.used_at.retain(|_, at| now.since(*at) < USE_EVERY);
         }
         let last = |secret: &SecretOf| self.used_at.get(secret);
-        let is_due = |secret: &SecretOf| last(secret).is_none_or(|at| now.saturating_duration_since(*at) >= USE_EVERY);
+        let is_due = |secret: &SecretOf| last(secret).is_none_or(|at| now.since(*at) >= USE_EVERY);
         let (mut due, later): (Vec<SecretOf>, Vec<SecretOf>) =
             self.uses.keys().filter(|secret| all || is_due(secret)).partition(|secret| last(secret).is_none());
         due.extend(later);
@@ -197,7 +198,7 @@ impl Pending {
     }
 
     /// These uses were written.
-    pub(super) fn uses_written(&mut self, uses: &[(SecretOf, Used)], now: Instant) {
+    pub(super) fn uses_written(&mut self, uses: &[(SecretOf, Used)], now: Moment) {
         for (secret, _) in uses {
             if self.used_at.len() < 2 * USES_MAX {
                 self.used_at.insert(*secret, now);

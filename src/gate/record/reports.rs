@@ -3,9 +3,10 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{RecordError, lock};
+use crate::clock::Moment;
 use crate::db::reports::{Report, list_known_requests, report_outcomes};
 use crate::db::{self, Db};
 use crate::domain::verdict::Verdict;
@@ -19,7 +20,7 @@ const AT_ONCE: usize = 1000;
 
 struct Held {
     report: Report,
-    since: Instant,
+    since: Moment,
     /// Whether its event was looked for in vain.
     was_tried: bool,
 }
@@ -32,7 +33,7 @@ impl Reports {
     /// Takes in what there is room for. Those that were tried before make room first: most likely nothing was stored that
     /// they are about. Returns how many were taken.
     pub(super) fn add(&mut self, reports: Vec<Report>) -> usize {
-        let (since, given) = (Instant::now(), reports.len());
+        let (since, given) = (Moment::now(), reports.len());
         for (taken, report) in reports.into_iter().enumerate() {
             if self.0.len() >= REPORTS_MAX {
                 if !self.0.front().is_some_and(|oldest| oldest.was_tried) {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::time::Instant;
 
 use super::networks::Networks;
 use super::pending::{Amount, Batch, Pending};
 use super::reports::{self, Reports};
 use super::slot::{Budget, Captured, Cell, Slot, Used};
 use super::{RecordError, lock};
+use crate::clock::Moment;
 use crate::db::events::Event;
 use crate::db::usage::{Count, Step};
 use crate::db::{self, Conn, Db};
@@ -195,7 +195,7 @@ impl Writer {
 
     fn write_uses(&mut self, all: bool) -> Result<(), RecordError> {
         loop {
-            let now = Instant::now();
+            let now = Moment::now();
             let due = self.pending.due_uses(USES_MAX, all, now);
             if due.is_empty() {
                 return Ok(());

@@ -1,7 +1,7 @@
 //! RFC 8628, the device's side: asks for codes, and polls as the server wants it until the person has decided.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,7 @@ use crate::cli::client::origin::Origin;
 use crate::cli::client::store::file;
 use crate::cli::client::text::clean;
 use crate::cli::{CliError, ExitCode};
+use crate::clock::Moment;
 use crate::domain::time::{Span, Timestamp};
 use crate::settings::Hidden;
 
@@ -137,15 +138,15 @@ impl Pending {
     pub(super) fn wait(&self, http: &Http, now: Timestamp, at_once: bool) -> Result<Token, CliError> {
         let mut interval = Duration::from_secs(self.interval);
         let left = Duration::from_micros(self.expires_at.since(now).as_micros().try_into().unwrap_or_default());
-        let deadline = Instant::now() + left;
+        let began = Moment::now();
         let mut unreached: Option<CliError> = None;
         let mut is_first = at_once;
         loop {
-            if Instant::now() >= deadline {
+            if began.elapsed() >= left {
                 return Err(unreached.unwrap_or_else(expired));
             }
             if !std::mem::take(&mut is_first) {
-                pause(interval.min(deadline.saturating_duration_since(Instant::now())));
+                pause(interval.min(left.saturating_sub(began.elapsed())));
             }
             let form =
                 [("grant_type", GRANT_TYPE), ("device_code", self.device_code.as_str()), ("client_id", CLIENT_ID)];
@@ -205,8 +206,8 @@ fn expired() -> CliError {
 
 /// Waits; nothing else is to be done meanwhile.
 fn pause(time: Duration) {
-    let end = Instant::now() + time;
-    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+    let began = Moment::now();
+    while let Some(left) = time.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) {
         std::thread::park_timeout(left);
     }
 }

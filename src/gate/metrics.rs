@@ -78,13 +78,6 @@ impl<const LABELS: usize> Histogram<LABELS> {
         }
     }
 
-    /// Counts one without its time: one addition, and no reading of a clock.
-    pub fn count(&self, label: usize) {
-        if let Some(counts) = self.slots[slot_of_thread()].counts.get(label) {
-            counts[0].fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
     /// All that was counted. Requests that end meanwhile may be missing in a part of it.
     #[must_use]
     pub fn read(&self) -> Counted<LABELS> {

@@ -58,7 +58,8 @@ fn write(running: &Running, db: &Db, checks: &Checks, gauges: &Gauges) -> String
     let mut text = Text::default();
     text.family("keyrack_checks_total", "counter", "Checks of keys by their verdict.");
     text.labelled("keyrack_checks_total", "verdict", &checks.by_verdict());
-    text.histogram("keyrack_check_duration_seconds", "How long checks took.", checks);
+    text.family("keyrack_check_duration_seconds", "histogram", "How long checks took.");
+    text.histogram("keyrack_check_duration_seconds", "", checks);
 
     text.gauge("keyrack_index_keys", "Keys in memory.", gauges.keys);
     text.gauge("keyrack_index_orgs", "Organizations in memory.", gauges.orgs);
@@ -78,16 +79,15 @@ fn write(running: &Running, db: &Db, checks: &Checks, gauges: &Gauges) -> String
     text.family("keyrack_db_connections", "gauge", "Connections of the database pool.");
     text.labelled("keyrack_db_connections", "state", &[("in_use", in_use), ("idle", idle)]);
 
-    let requests = running.requests();
-    let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-    let by_class: Vec<_> = classes.into_iter().zip(running.answers()).collect();
+    let (requests, checks) = (running.requests(), running.checks());
+    let answers = |class: usize| requests.counts[class].iter().chain(&checks.counts[class]).sum::<u64>();
+    let by_class: Vec<_> = ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().zip((0..).map(answers)).collect();
     text.family("keyrack_http_requests_total", "counter", "Requests answered, by the class of the status.");
     text.labelled("keyrack_http_requests_total", "status", &by_class);
-    text.histogram(
-        "keyrack_http_request_duration_seconds",
-        "How long requests took, checks by proxies and backends apart.",
-        &requests,
-    );
+    let durations = "keyrack_http_request_duration_seconds";
+    text.family(durations, "histogram", "How long requests took: checks by proxies and backends, and all others.");
+    text.histogram(durations, "kind=\"check\"", &checks);
+    text.histogram(durations, "kind=\"other\"", &requests);
 
     text.family("keyrack_build_info", "gauge", "Always 1; what runs is in the labels.");
     text.line("keyrack_build_info", concat!("version=\"", env!("CARGO_PKG_VERSION"), "\""), 1);
@@ -124,16 +124,16 @@ impl Text {
         self.line(name, "", value);
     }
 
-    /// Of all labels together.
-    fn histogram<const LABELS: usize>(&mut self, name: &str, help: &str, counted: &Counted<LABELS>) {
-        self.family(name, "histogram", help);
+    /// One of a family's histograms. What is counted by label is added up.
+    fn histogram<const LABELS: usize>(&mut self, name: &str, labels: &str, counted: &Counted<LABELS>) {
+        let comma = if labels.is_empty() { "" } else { "," };
         let bounds = counted.bounds.iter().map(|nanos| (*nanos as f64 / 1e9).to_string());
         let mut total = 0;
         for (at, bound) in bounds.chain(["+Inf".to_owned()]).enumerate() {
             total += counted.counts.iter().map(|counts| counts[at]).sum::<u64>();
-            self.line(&format!("{name}_bucket"), &format!("le=\"{bound}\""), total);
+            self.line(&format!("{name}_bucket"), &format!("{labels}{comma}le=\"{bound}\""), total);
         }
-        self.line(&format!("{name}_sum"), "", counted.nanos as f64 / 1e9);
-        self.line(&format!("{name}_count"), "", total);
+        self.line(&format!("{name}_sum"), labels, counted.nanos as f64 / 1e9);
+        self.line(&format!("{name}_count"), labels, total);
     }
 }

@@ -10,17 +10,18 @@ use crate::domain::time::Timestamp;
 use crate::gate::metrics::{Bounds, Counted, Histogram};
 
 const MILLI: u64 = 1_000_000;
+/// The short ones for checks, the long ones for pages and deeds.
 const OF_REQUESTS: Bounds = [
-    MILLI / 2,
+    MILLI / 100,
+    MILLI / 40,
+    MILLI / 10,
+    MILLI / 4,
     MILLI,
     5 * MILLI / 2,
-    5 * MILLI,
     10 * MILLI,
     25 * MILLI,
-    50 * MILLI,
     100 * MILLI,
     250 * MILLI,
-    500 * MILLI,
     1_000 * MILLI,
     2_500 * MILLI,
     10_000 * MILLI,
@@ -44,32 +45,31 @@ impl Running {
         Self { started_at, requests, checks, stopping: watch::Sender::new(false) }
     }
 
-    /// Counts an answer by the first digit of its status.
+    /// Counts an answer by the first digit of its status; those of the endpoints that check keys are counted by
+    /// [`Self::observe_check`].
     pub fn observe(&self, status: u16, elapsed: Duration) {
         if let Some(class) = usize::from(status / 100).checked_sub(1) {
             self.requests.observe(class, elapsed);
         }
     }
 
-    /// Counts an answer of the endpoints that check keys. How long checks take is known to the gate, and a second clock
-    /// would cost more than the counting.
-    pub fn count_check(&self, status: u16) {
+    /// Counts an answer of the endpoints that check keys: apart, or the times of everything else would be lost among them.
+    pub fn observe_check(&self, status: u16, elapsed: Duration) {
         if let Some(class) = usize::from(status / 100).checked_sub(1) {
-            self.checks.count(class);
+            self.checks.observe(class, elapsed);
         }
     }
 
-    /// How many requests were answered, by the first digit of the status: `1xx` to `5xx`.
-    #[must_use]
-    pub fn answers(&self) -> [u64; 5] {
-        let (requests, checks) = (self.requests.read(), self.checks.read());
-        std::array::from_fn(|class| requests.counts[class].iter().chain(&checks.counts[class]).sum())
-    }
-
-    /// The requests so far whose time was taken: `1xx` to `5xx`.
+    /// The requests so far, `1xx` to `5xx`, but for those to the endpoints that check keys.
     #[must_use]
     pub fn requests(&self) -> Counted<5> {
         self.requests.read()
+    }
+
+    /// The requests to the endpoints that check keys so far, `1xx` to `5xx`.
+    #[must_use]
+    pub fn checks(&self) -> Counted<5> {
+        self.checks.read()
     }
 
     /// From now on the server only finishes what it has begun.

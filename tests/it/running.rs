@@ -72,16 +72,20 @@ async fn metrics_are_off_until_there_is_a_token_and_then_it_is_needed() {
     assert!(value(&answer.body, "keyrack_index_orgs") >= 1.0 && value(&answer.body, "keyrack_lease_held") == 1.0);
     assert!(value(&answer.body, "keyrack_http_requests_total{status=\"2xx\"}") >= 1.0);
     assert!(value(&answer.body, "keyrack_http_requests_total{status=\"4xx\"}") >= 6.0);
-    let before = |class: &str| value(&answer.body, &format!("keyrack_http_requests_total{{status=\"{class}\"}}"));
     app.key(&key.secret).get("/v1/auth/a").await.assert_status(200);
     app.key("kr_x").get("/v1/auth").await.assert_status(401);
     app.key("krs_x").post("/v1/keys/verify", &serde_json::json!({"key": "x"})).await.assert_status(401);
     let after = app.send(Request::new("GET", "/metrics").header("Authorization", &format!("bearer {TOKEN}"))).await;
-    let after = |class: &str| value(&after.body, &format!("keyrack_http_requests_total{{status=\"{class}\"}}"));
+    let more = |line: &str| value(&after.body, line) - value(&answer.body, line);
     // The metrics were asked for once in between.
-    assert_eq!((after("2xx") - before("2xx"), after("4xx") - before("4xx")), (2.0, 2.0));
-    let count = value(&answer.body, "keyrack_http_request_duration_seconds_count");
-    assert_eq!(value(&answer.body, "keyrack_http_request_duration_seconds_bucket{le=\"+Inf\"}"), count);
+    let classes = ["2xx", "4xx"].map(|class| more(&format!("keyrack_http_requests_total{{status=\"{class}\"}}")));
+    assert_eq!(classes, [2.0, 2.0]);
+    for (kind, count) in [("check", 3.0), ("other", 1.0)] {
+        let durations = |part: &str| format!("keyrack_http_request_duration_seconds_{part}");
+        assert_eq!(more(&durations(&format!("count{{kind=\"{kind}\"}}"))), count, "{kind}");
+        assert_eq!(more(&durations(&format!("bucket{{kind=\"{kind}\",le=\"+Inf\"}}"))), count, "{kind}");
+        assert!(more(&durations(&format!("sum{{kind=\"{kind}\"}}"))) > 0.0, "{kind}");
+    }
     assert!(value(&answer.body, "keyrack_db_connections{state=\"in_use\"}") <= 8.0);
     assert!(value(&answer.body, "process_start_time_seconds") > 1.6e9);
     assert_eq!(value(&answer.body, concat!("keyrack_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}")), 1.0);

@@ -3,7 +3,7 @@
 //! would let a client's forged one through in some proxies.
 
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -14,6 +14,7 @@ use super::hot::{self, problem_text};
 use super::original::{self, Original};
 use super::presented::{self, Presented};
 use super::rate_limit;
+use crate::clock::Moment;
 use crate::domain::in_url;
 use crate::domain::org::Role;
 use crate::domain::verdict::Verdict;
@@ -85,6 +86,7 @@ pub async fn auth_below(req: HttpRequest, state: web::Data<State>) -> HttpRespon
 }
 
 async fn answer_for(req: &HttpRequest, state: &State) -> HttpResponse {
+    let began = Moment::now();
     let asked = auth_path::read(req.uri().path());
     let request_id = hot::request_id();
     let answer = match asked.require {
@@ -97,7 +99,7 @@ async fn answer_for(req: &HttpRequest, state: &State) -> HttpResponse {
     };
     let mut res = draw(answer, asked.for_nginx);
     hot::put_usual_headers(res.headers_mut(), request_id.as_str());
-    state.running.count_check(res.status().as_u16());
+    state.running.observe_check(res.status().as_u16(), began.elapsed());
     res
 }
 
@@ -137,10 +139,10 @@ async fn decide(req: &HttpRequest, state: &State, require: Option<Role>, rest: &
 
 /// At most once a minute: a client may have written the path, so neither its text nor its number fills the log.
 fn warn_of_unknown_requirement() {
-    static LAST: Mutex<Option<Instant>> = Mutex::new(None);
+    static LAST: Mutex<Option<Moment>> = Mutex::new(None);
     let Ok(mut last) = LAST.try_lock() else { return };
     if last.is_none_or(|last| last.elapsed() > Duration::from_secs(60)) {
-        *last = Some(Instant::now());
+        *last = Some(Moment::now());
         tracing::warn!("a request to /v1/auth named a requirement that is not known: nobody is let in by such a path");
     }
 }

@@ -13,6 +13,7 @@ use super::hot;
 use super::original::{self, UNKNOWN};
 use super::rate_limit::RateLimitObject;
 use crate::actions::AppError;
+use crate::clock::Moment;
 use crate::domain::ids::KeyId;
 use crate::domain::org::Role;
 use crate::domain::time::Timestamp;
@@ -130,6 +131,7 @@ struct UserPart<'a> {
 /// Callers without a service token get 401 or 403, a body that does not fit 422, and 503 when keys cannot be checked.
 #[utoipa::path(post, path = "/v1/keys/verify", tag = "Checking", request_body = VerifyBody<'_>, responses((status = 200, body = VerifyAnswer<'_>)))]
 pub async fn verify(req: HttpRequest, payload: web::Payload, state: web::Data<State>) -> HttpResponse {
+    let began = Moment::now();
     let own_id = hot::request_id();
     let mut res = match checked(&req, payload, &state, own_id.as_str()).await {
         Ok(res) => res,
@@ -139,7 +141,7 @@ pub async fn verify(req: HttpRequest, payload: web::Payload, state: web::Data<St
         }
     };
     hot::put_usual_headers(res.headers_mut(), own_id.as_str());
-    state.running.count_check(res.status().as_u16());
+    state.running.observe_check(res.status().as_u16(), began.elapsed());
     res
 }
 

@@ -7,7 +7,7 @@ use super::{AppError, Ctx, FieldErrors, OrgScope, Who, look_in};
 use crate::db::events::{EventFilter, StatusFilter};
 use crate::db::keys::KeyLabel;
 use crate::db::{self, Conn};
-use crate::domain::ids::{KeyId, OrgId};
+use crate::domain::ids::{KeyId, OrgId, UserId};
 use crate::domain::policy;
 use crate::domain::session::is_alive;
 use crate::domain::time::{Span, Timestamp, parse_duration};
@@ -203,19 +203,39 @@ pub fn lines_after(
     })
 }
 
-/// Those of these credentials, `key ID` or `session ID`, that were revoked, paused or signed out. Deadlines are not looked
-/// at: whoever reads for a credential does that.
+/// By what right somebody follows the events of an organization.
+pub type Right = (Who, OrgId);
+
+/// Those of these rights that were taken away: the credential was revoked, paused or signed out, or its person does not
+/// belong any more. Deadlines are not looked at: whoever reads for a credential does that.
 ///
 /// # Errors
 /// The database's own failure.
-pub fn ended_credentials(conn: &mut Conn, names: &[&str]) -> Result<HashSet<String>, AppError> {
-    let of = |kind: &str| -> Vec<&str> { names.iter().filter_map(|name| name.strip_prefix(kind)).collect() };
-    let (keys, sessions) = (of("key "), of("session "));
-    let keys_left = db::keys::list_unended(conn, &keys)?;
-    let sessions_left = db::sessions::list_existing(conn, &sessions)?;
-    let ended_keys = keys.into_iter().filter(|id| !keys_left.contains(*id)).map(|id| format!("key {id}"));
-    let ended = sessions.into_iter().filter(|id| !sessions_left.contains(*id)).map(|id| format!("session {id}"));
-    Ok(ended_keys.chain(ended).collect())
+pub fn ended_rights(conn: &mut Conn, rights: &[Right]) -> Result<HashSet<Right>, AppError> {
+    let (mut keys, mut tokens, mut sessions) = (Vec::new(), Vec::new(), Vec::new());
+    for (who, _) in rights {
+        match who {
+            Who::Key { id } => keys.push(id.as_str()),
+            Who::Cli { token, .. } => tokens.push(token.as_str()),
+            Who::Person { session, .. } => sessions.push(session.as_str()),
+        }
+    }
+    let keys = db::keys::list_unended(conn, &keys)?;
+    let tokens = db::cli_tokens::list_unended(conn, &tokens)?;
+    let sessions = db::sessions::list_existing(conn, &sessions)?;
+    let person = |who: &Who| match who {
+        Who::Key { id } => keys.get(id.as_str()).cloned(),
+        Who::Cli { user, token } => tokens.contains(token.as_str()).then(|| user.clone()),
+        Who::Person { user, session } => sessions.contains(session.as_str()).then(|| user.clone()),
+    };
+    let people: Vec<Option<UserId>> = rights.iter().map(|(who, _)| person(who)).collect();
+    let mut names: Vec<&str> = people.iter().flatten().map(UserId::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    let places = db::orgs::list_places(conn, &names)?;
+    let is_left = |org: &OrgId, user: Option<UserId>| user.is_some_and(|user| places.contains(&(org.clone(), user)));
+    let ended = rights.iter().zip(people).filter(|((_, org), user)| !is_left(org, user.clone()));
+    Ok(ended.map(|(right, _)| right.clone()).collect())
 }
 
 /// The number of the last line of all.

@@ -13,7 +13,7 @@ use crate::domain::rules::Rules;
 use crate::domain::time::Timestamp;
 
 /// Who asks, proven but not yet allowed anything.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Who {
     /// A person with a browser session.
     Person {

@@ -1,5 +1,7 @@
 //! Signed-in command lines. The token is never stored, only its SHA-256.
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 
 use super::schema::cli_tokens as tokens;
@@ -82,6 +84,16 @@ pub fn list_cli_tokens(conn: &mut Conn, user: &UserId, now: Timestamp) -> DbResu
         .order((tokens::created_at.desc(), tokens::id))
         .load(conn)?;
     Ok(rows.into_iter().map(CliToken::from).collect())
+}
+
+/// Those of these tokens that nobody has ended.
+pub fn list_unended(conn: &mut Conn, ids: &[&str]) -> DbResult<HashSet<String>> {
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let place = tokens::table.filter(tokens::id.eq_any(ids)).filter(tokens::ended_at.is_null());
+    let found: Vec<String> = place.select(tokens::id).load(conn)?;
+    Ok(found.into_iter().collect())
 }
 
 /// Notes that a request came.

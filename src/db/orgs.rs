@@ -1,5 +1,7 @@
 //! Organizations, their members and profiles.
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 
 use super::changes::{Change, note};
@@ -163,6 +165,20 @@ pub fn find_member(conn: &mut Conn, org: &OrgId, user: &UserId) -> DbResult<Opti
         .first(conn)
         .optional()?;
     row.map(member).transpose()
+}
+
+/// Where these people are members, but for those whose account is shut.
+pub fn list_places(conn: &mut Conn, users: &[&str]) -> DbResult<HashSet<(OrgId, UserId)>> {
+    if users.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let found: Vec<(String, String)> = memberships::table
+        .inner_join(users::table)
+        .filter(memberships::user_id.eq_any(users))
+        .filter(users::disabled_at.is_null())
+        .select((memberships::org_id, memberships::user_id))
+        .load(conn)?;
+    Ok(found.into_iter().map(|(org, user)| (OrgId(org), UserId(user))).collect())
 }
 
 /// The members of an organization, by name.

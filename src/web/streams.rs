@@ -11,13 +11,12 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use super::State;
-use crate::actions::events::{self as deeds, Labels, Line, Wanted};
+use crate::actions::events::{self as deeds, Labels, Line, Right, Wanted};
 use crate::actions::{AppError, Origin, Who, look_in};
+use crate::clock::Moment;
 use crate::db::Db;
-use crate::domain::ids::OrgId;
 use crate::domain::time::Timestamp;
 
 /// Streams at once.
@@ -44,14 +43,14 @@ struct Inner {
 #[derive(Default)]
 struct Open {
     count: usize,
-    by_credential: HashMap<String, OfCredential>,
+    by_right: HashMap<Right, OfRight>,
     by_org: HashMap<String, OrgStreams>,
     has_thread: bool,
 }
 
-struct OfCredential {
+struct OfRight {
     count: usize,
-    /// Whether it was revoked, paused or signed out meanwhile.
+    /// Whether it was taken away meanwhile.
     has_ended: watch::Sender<bool>,
 }
 
@@ -64,8 +63,7 @@ struct OrgStreams {
 /// A place for one stream; free again when it goes.
 struct Place {
     streams: Arc<Inner>,
-    credential: String,
-    org: String,
+    right: Right,
     last: watch::Receiver<i64>,
     has_ended: watch::Receiver<bool>,
 }
@@ -82,10 +80,10 @@ impl Inner {
         while open.count > 0 {
             let orgs: Vec<(String, watch::Sender<i64>)> =
                 open.by_org.iter().map(|(org, streams)| (org.clone(), streams.last.clone())).collect();
-            let credentials: Vec<(String, watch::Sender<bool>)> =
-                open.by_credential.iter().map(|(name, of)| (name.clone(), of.has_ended.clone())).collect();
+            let (rights, ends): (Vec<Right>, Vec<watch::Sender<bool>>) =
+                open.by_right.iter().map(|(right, of)| (right.clone(), of.has_ended.clone())).unzip();
             drop(open);
-            let looked = self.look_once(&orgs, &mut newest).and_then(|()| self.look_for_ends(&credentials));
+            let looked = self.look_once(&orgs, &mut newest).and_then(|()| self.look_for_ends(&rights, &ends));
             if let Err(error) = looked {
                 tracing::debug!(%error, "new events cannot be looked for");
             }
@@ -112,13 +110,11 @@ impl Inner {
 }
 
 impl Inner {
-    /// Tells the streams of credentials that have ended, so that a silent one does not outlive its right until the next
-    /// heartbeat.
-    fn look_for_ends(&self, credentials: &[(String, watch::Sender<bool>)]) -> Result<(), AppError> {
-        let names: Vec<&str> = credentials.iter().map(|(name, _)| name.as_str()).collect();
-        let ended = self.db.run(|conn| deeds::ended_credentials(conn, &names))?;
-        for (name, sender) in credentials {
-            let is_over = ended.contains(name);
+    /// Tells the streams whose right was taken away, so that a silent one does not outlive it until the next heartbeat.
+    fn look_for_ends(&self, rights: &[Right], ends: &[watch::Sender<bool>]) -> Result<(), AppError> {
+        let ended = self.db.run(|conn| deeds::ended_rights(conn, rights))?;
+        for (right, sender) in rights.iter().zip(ends) {
+            let is_over = ended.contains(right);
             sender.send_if_modified(|known| std::mem::replace(known, is_over) != is_over);
         }
         Ok(())
@@ -129,16 +125,17 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.streams.open();
         open.count -= 1;
-        if let Some(of) = open.by_credential.get_mut(&self.credential) {
+        if let Some(of) = open.by_right.get_mut(&self.right) {
             of.count -= 1;
             if of.count == 0 {
-                open.by_credential.remove(&self.credential);
+                open.by_right.remove(&self.right);
             }
         }
-        if let Some(org) = open.by_org.get_mut(&self.org) {
-            org.count -= 1;
-            if org.count == 0 {
-                open.by_org.remove(&self.org);
+        let org = self.right.1.as_str();
+        if let Some(of) = open.by_org.get_mut(org) {
+            of.count -= 1;
+            if of.count == 0 {
+                open.by_org.remove(org);
             }
         }
     }
@@ -151,10 +148,11 @@ impl Streams {
         Self(Arc::new(Inner { db, open: Mutex::default(), pause: Condvar::new() }))
     }
 
-    fn take_place(&self, credential: String, org: &OrgId) -> Result<Place, AppError> {
+    fn take_place(&self, right: Right) -> Result<Place, AppError> {
         let full = || AppError::RateLimited { seconds: 10 };
         let mut open = self.0.open();
-        let of_credential = open.by_credential.get(&credential).map_or(0, |of| of.count);
+        let of_credential: usize =
+            open.by_right.iter().filter(|((who, _), _)| *who == right.0).map(|(_, of)| of.count).sum();
         if open.count >= STREAMS_MAX || of_credential >= STREAMS_EACH_MAX {
             return Err(full());
         }
@@ -168,15 +166,15 @@ impl Streams {
             open.has_thread = true;
         }
         open.count += 1;
-        let new = || OfCredential { count: 0, has_ended: watch::Sender::new(false) };
-        let of = open.by_credential.entry(credential.clone()).or_insert_with(new);
+        let new = || OfRight { count: 0, has_ended: watch::Sender::new(false) };
+        let of = open.by_right.entry(right.clone()).or_insert_with(new);
         of.count += 1;
         let has_ended = of.has_ended.subscribe();
         let new = || OrgStreams { count: 0, last: watch::Sender::new(0) };
-        let of_org = open.by_org.entry(org.to_string()).or_insert_with(new);
+        let of_org = open.by_org.entry(right.1.to_string()).or_insert_with(new);
         of_org.count += 1;
         let last = of_org.last.subscribe();
-        Ok(Place { streams: self.0.clone(), credential, org: org.to_string(), last, has_ended })
+        Ok(Place { streams: self.0.clone(), right, last, has_ended })
     }
 }
 
@@ -215,11 +213,6 @@ pub(super) async fn respond(req: &HttpRequest, watch: Watch, from: Option<i64>) 
         look_in(conn, ctx, &who, &slug, |scope| deeds::begin_stream(scope, &wanted))
     });
     let (org, last, begin) = begin.await?;
-    let credential = match &watch.who {
-        Who::Person { session, .. } => format!("session {session}"),
-        Who::Cli { token, .. } => format!("cli {token}"),
-        Who::Key { id } => format!("key {id}"),
-    };
     let mut res = HttpResponse::build(StatusCode::OK);
     res.content_type("text/event-stream")
         .insert_header((header::CONTENT_ENCODING, "identity"))
@@ -227,7 +220,7 @@ pub(super) async fn respond(req: &HttpRequest, watch: Watch, from: Option<i64>) 
     if req.method() == Method::HEAD {
         return Ok(res.finish());
     }
-    let place = watch.state.streams.take_place(credential, &org)?;
+    let place = watch.state.streams.take_place((watch.who.clone(), org))?;
     let stopping = watch.state.running.stopping();
     // A number beyond the last is from another database.
     let after = from.unwrap_or(begin).min(last);
@@ -257,13 +250,14 @@ impl Stream {
             // Even who is cut off before the first event can go on from here.
             return Some(format!("retry: 2000\nid: {}\n\n", self.after).into());
         }
-        let silent_until = Instant::now() + HEARTBEAT;
+        let since = Moment::now();
         loop {
             if *self.stopping.borrow() || *self.place.has_ended.borrow() {
                 return None;
             }
             let last = *self.place.last.borrow_and_update();
-            let is_late = Instant::now() >= silent_until;
+            let silent = since.elapsed();
+            let is_late = silent >= HEARTBEAT;
             if self.is_behind || last > self.after || is_late {
                 let text = self.read().await?;
                 if !text.is_empty() {
@@ -278,7 +272,7 @@ impl Stream {
                 changed = self.place.last.changed() => changed.ok()?,
                 changed = self.stopping.changed() => changed.ok()?,
                 changed = self.place.has_ended.changed() => changed.ok()?,
-                () = tokio::time::sleep_until(silent_until) => {}
+                () = tokio::time::sleep(HEARTBEAT.saturating_sub(silent)) => {}
             }
         }
     }

@@ -8,13 +8,17 @@ use std::time::{Duration, Instant};
 use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
 use keyrack::actions::keys::{RevokeInput, pause_key, revoke_key};
+use keyrack::actions::people::{KeysFate, disable_user, remove_member};
+use keyrack::db;
 use keyrack::db::events::Report;
+use keyrack::domain::org::Role;
 use keyrack::domain::time::Span;
 use keyrack::gate::Seen;
 use serde_json::Value;
 
-use crate::support::TestApp;
+use crate::support::actor::Visitor;
 use crate::support::app::MadeKey;
+use crate::support::{TestApp, cast};
 
 /// The app behind a socket, on threads of its own.
 struct Served {
@@ -132,6 +136,26 @@ impl Follower {
         self.read_until(|follower| follower.messages().1.is_some());
         self.messages().1.unwrap()
     }
+
+    /// Once the stream has begun.
+    fn begun(mut self) -> Self {
+        self.wait_for_begin();
+        self
+    }
+
+    /// The requests whose checks came, by their ids.
+    fn seen(&self) -> Vec<String> {
+        let messages = self.messages().0.into_iter().filter(|message| message.event == "check");
+        messages.map(|message| message.data["request_id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn has_seen(&self, request_id: &str) -> bool {
+        self.seen().iter().any(|seen| seen == request_id)
+    }
+
+    fn read_to_the_end(&mut self) {
+        while self.read() {}
+    }
 }
 
 fn check(app: &TestApp, key: &MadeKey, request_id: &str) {
@@ -226,108 +250,105 @@ async fn a_stream_may_begin_in_the_past_and_then_goes_on_without_a_gap() {
     }
     let path = format!("/v1/events/stream?since=30m&key={}", key.id);
     let mut follower = Follower::with_key(server.address, &path, &asks, None);
-    let ids = |follower: &Follower| {
-        let messages = follower.messages().0.into_iter();
-        messages.map(|message| message.data["request_id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
-    };
-    follower.read_until(|follower| ids(follower) == ["recent"]);
+    follower.read_until(|follower| follower.seen() == ["recent"]);
     // What began in the past is not left out when it is older than that, by now.
     app.advance(Span::hours(1));
     let report = Report { request_id: "recent".to_owned(), status: 200, duration_ms: Some(3) };
     assert_eq!(app.state.gate.report(vec![report]), 1);
     check(&app, &key, "new");
-    follower.read_until(|follower| ids(follower).len() == 3);
+    follower.read_until(|follower| follower.messages().0.len() == 3);
     // Going on from an id goes before it.
     let last = follower.messages().1;
-    let mut again = Follower::with_key(server.address, &path, &asks, last);
-    again.wait_for_begin();
+    let mut again = Follower::with_key(server.address, &path, &asks, last).begun();
     check(&app, &key, "newest");
-    again.read_until(|follower| ids(follower) == ["newest"]);
+    again.read_until(|follower| follower.seen() == ["newest"]);
     let mut wrong = Follower::with_key(server.address, "/v1/events/stream?since=soon", &asks, None);
     wrong.read_until(|follower| follower.status() == 422);
     app.state.running.stop();
     server.stop().await;
 }
 
-#[actix_web::test]
-async fn a_stream_ends_with_the_right_to_it_and_with_the_server() {
+/// What is checked once `end` has taken the right of `asks` does not reach its stream, while the stream of another goes on.
+async fn assert_ends(asks: impl FnOnce(&TestApp) -> MadeKey, end: impl AsyncFnOnce(&TestApp, &MadeKey)) {
     let app = TestApp::new();
-    let (key, asks) = (app.db_create_key("ben", "ci"), app.db_create_key("ada", "follows"));
-    let last = app.db_create_key("ada", "stays");
+    let (key, last, asks) = (app.db_create_key("ben", "ci"), app.db_create_key("ada", "stays"), asks(&app));
     app.catch_up();
     let server = Served::start(&app);
-    let mut follower = Follower::with_key(server.address, "/v1/events/stream", &asks, None);
-    let mut stays = Follower::with_key(server.address, "/v1/events/stream?status=VALID", &last, None);
-    follower.wait_for_begin();
-    stays.wait_for_begin();
+    let mut follower = Follower::with_key(server.address, "/v1/events/stream", &asks, None).begun();
+    let mut stays = Follower::with_key(server.address, "/v1/events/stream?status=VALID", &last, None).begun();
     check(&app, &key, "seen");
-    let has_seen = |id: &'static str| {
-        move |follower: &Follower| follower.messages().0.iter().any(|message| message.data["request_id"] == id)
-    };
-    follower.read_until(has_seen("seen"));
-    app.db_deed("ada", |scope| revoke_key(scope, &asks.id.as_str().into(), &RevokeInput::default()));
+    follower.read_until(|follower| follower.has_seen("seen"));
+    end(&app, &asks).await;
     app.catch_up();
     check(&app, &key, "not seen");
-    stays.read_until(has_seen("not seen"));
-    while follower.read() {}
-    assert!(!has_seen("not seen")(&follower), "{}", follower.text());
+    stays.read_until(|follower| follower.has_seen("not seen"));
+    follower.read_to_the_end();
+    assert!(!follower.has_seen("not seen"), "{}", follower.text());
     let began = Instant::now();
     app.state.running.stop();
-    while stays.read() {}
+    stays.read_to_the_end();
     assert!(began.elapsed() < Duration::from_secs(1));
     server.stop().await;
 }
 
+#[actix_web::test]
+async fn a_stream_ends_with_the_right_to_it_and_with_the_server() {
+    let end = async |app: &TestApp, asks: &MadeKey| {
+        app.db_deed("ada", |scope| revoke_key(scope, &asks.id.as_str().into(), &RevokeInput::default()));
+    };
+    assert_ends(|app| app.db_create_key("ada", "follows"), end).await;
+    // The same for a command line that its person signs out.
+    let end = async |app: &TestApp, _: &MadeKey| {
+        app.enter("ada").post("/account/sessions", &[("end", "others")]).await.assert_status(303);
+    };
+    assert_ends(|app| MadeKey { id: String::new(), secret: app.db_command_line("ada") }, end).await;
+}
+
 /// The next heartbeat would come after 15 seconds.
 #[actix_web::test]
-async fn a_silent_stream_ends_at_once_when_its_key_or_session_does() {
+async fn a_silent_stream_ends_at_once_when_its_right_does() {
     let app = TestApp::new();
     let [revoked, paused, stays] = ["revoked", "paused", "stays"].map(|name| app.db_create_key("ada", name));
+    let of_disabled = app.db_create_key("ben", "of a shut account");
+    let [signed_out, of_removed] =
+        ["ada", "bea"].map(|who| MadeKey { id: String::new(), secret: app.db_command_line(who) });
+    app.database.run(|conn| {
+        let (org, bea, now) = (cast::org_id("globex"), cast::user_id("bea"), app.now());
+        db::write(conn, |conn| db::orgs::insert_member(conn, &org, &bea, Role::Builder, now)).unwrap();
+    });
     app.catch_up();
     let server = Served::start(&app);
-    let olive = app.sign_in("olive").await;
-    let cookie: Vec<String> = olive.cookies().iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let begin = |mut follower: Follower| {
-        follower.wait_for_begin();
-        follower
+    let by_key = |key| Follower::with_key(server.address, "/v1/events/stream", key, None).begun();
+    let by_cookie = |visitor: &Visitor<'_>, slug: &str| {
+        let cookies: Vec<String> = visitor.cookies().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let path = format!("/orgs/{slug}/logs/stream");
+        Follower::connect(server.address, &path, &[("Cookie", &cookies.join("; "))]).begun()
     };
-    let [revoked_stream, paused_stream, mut stays] = [&revoked, &paused, &stays]
-        .map(|key| begin(Follower::with_key(server.address, "/v1/events/stream", key, None)));
-    let signed_in =
-        begin(Follower::connect(server.address, "/orgs/acme/logs/stream", &[("Cookie", &cookie.join("; "))]));
+    let (olive, bea) = (app.sign_in("olive").await, app.enter("bea"));
+    let ending = [
+        by_key(&revoked),
+        by_key(&paused),
+        by_key(&of_disabled),
+        by_key(&signed_out),
+        by_key(&of_removed),
+        by_cookie(&olive, "acme"),
+        by_cookie(&bea, "acme"),
+    ];
+    let staying = [by_key(&stays), by_cookie(&bea, "globex")];
     let began = Instant::now();
     app.db_deed("ada", |scope| revoke_key(scope, &revoked.id.as_str().into(), &RevokeInput::default()));
     app.db_deed("ada", |scope| pause_key(scope, &paused.id.as_str().into()));
-    olive.post("/sign-out", &[]).await.assert_status(303);
-    for mut ended in [revoked_stream, paused_stream, signed_in] {
-        while ended.read() {}
-    }
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    assert!(stays.read());
-    server.stop().await;
-}
-
-#[actix_web::test]
-async fn the_stream_of_a_command_line_ends_once_its_person_signs_it_out() {
-    let app = TestApp::new();
-    let (key, last) = (app.db_create_key("ben", "ci"), app.db_create_key("ada", "stays"));
-    let asks = MadeKey { id: String::new(), secret: app.db_command_line("ada") };
-    app.catch_up();
-    let server = Served::start(&app);
-    let mut follower = Follower::with_key(server.address, "/v1/events/stream", &asks, None);
-    let mut stays = Follower::with_key(server.address, "/v1/events/stream?status=VALID", &last, None);
-    follower.wait_for_begin();
-    stays.wait_for_begin();
-    check(&app, &key, "seen");
-    let has_seen = |id: &'static str| {
-        move |follower: &Follower| follower.messages().0.iter().any(|message| message.data["request_id"] == id)
-    };
-    follower.read_until(has_seen("seen"));
+    app.db_act("olive", |conn, ctx, _, _| disable_user(conn, ctx, &cast::email("ben"))).unwrap();
+    app.db_deed("olive", |scope| remove_member(scope, &cast::user_id("bea"), KeysFate::Revoke));
     app.enter("ada").post("/account/sessions", &[("end", "others")]).await.assert_status(303);
-    check(&app, &key, "not seen");
-    stays.read_until(has_seen("not seen"));
-    while follower.read() {}
-    assert!(!has_seen("not seen")(&follower), "{}", follower.text());
+    olive.post("/sign-out", &[]).await.assert_status(303);
+    for (place, mut stream) in ending.into_iter().enumerate() {
+        stream.read_to_the_end();
+        assert!(began.elapsed() < Duration::from_secs(5), "stream {place} after {:?}", began.elapsed());
+    }
+    for mut stream in staying {
+        assert!(stream.read());
+    }
     app.state.running.stop();
     server.stop().await;
 }

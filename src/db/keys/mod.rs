@@ -4,7 +4,7 @@ mod list;
 mod usage;
 mod used;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use diesel::prelude::*;
 
@@ -112,8 +112,7 @@ fn with_secrets(conn: &mut Conn, rows: Vec<KeyRow>) -> DbResult<Vec<ApiKey>> {
         .filter(key_secrets::key_id.eq_any(ids))
         .order((key_secrets::created_at.desc(), key_secrets::id))
         .load(conn)?;
-    let mut by_key: std::collections::HashMap<String, (Option<KeySecret>, Option<KeySecret>)> =
-        std::collections::HashMap::new();
+    let mut by_key: HashMap<String, (Option<KeySecret>, Option<KeySecret>)> = HashMap::new();
     for secret in secrets {
         let slot = by_key.entry(secret.key_id.clone()).or_default();
         let place = if secret.valid_until.is_none() { &mut slot.0 } else { &mut slot.1 };
@@ -266,18 +265,18 @@ pub fn update_paused(conn: &mut Conn, id: &KeyId, since: Option<Timestamp>) -> D
     note(Change::Key(id.clone()))
 }
 
-/// Those of these keys that are neither revoked nor paused.
-pub fn list_unended(conn: &mut Conn, ids: &[&str]) -> DbResult<HashSet<String>> {
+/// Those of these keys that are neither revoked nor paused, with their owners.
+pub fn list_unended(conn: &mut Conn, ids: &[&str]) -> DbResult<HashMap<String, UserId>> {
     if ids.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(HashMap::new());
     }
-    let found: Vec<String> = api_keys::table
+    let found: Vec<(String, String)> = api_keys::table
         .filter(api_keys::id.eq_any(ids))
         .filter(api_keys::revoked_at.is_null())
         .filter(api_keys::paused_at.is_null())
-        .select(api_keys::id)
+        .select((api_keys::id, api_keys::owner_id))
         .load(conn)?;
-    Ok(found.into_iter().collect())
+    Ok(found.into_iter().map(|(id, owner)| (id, UserId(owner))).collect())
 }
 
 /// Hands a key over to another member, with the most that it may do from now on.

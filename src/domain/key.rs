@@ -180,16 +180,7 @@ impl ApiKey {
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.revoked.is_none() && self.expires_at.is_none_or(|at| now < at)
     }
-
-    /// Whether a check let it in during the 24 hours before `now`: such a key is revoked by typing its name.
-    #[must_use]
-    pub fn is_in_use(&self, now: Timestamp) -> bool {
-        self.last_use.as_ref().is_some_and(|used| now.since(used.at) < Span::hours(24))
-    }
 }
-
-/// After so long without a request an old secret is held to be out of use.
-const QUIET: Span = Span::hours(1);
 
 /// What is known of the use of an old secret in grace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,22 +191,6 @@ pub enum OldSecret {
     Quiet,
     /// The new one is in use and the old one is not.
     SafeToStop,
-}
-
-impl ApiKey {
-    /// How the use of `old` stands at `now`; `in_hour` is how many requests with it were counted in the last hour, where
-    /// that is known.
-    #[must_use]
-    pub fn old_secret(&self, old: &KeySecret, in_hour: Option<i64>, now: Timestamp) -> OldSecret {
-        let since = old.last_used_at.unwrap_or(self.current.created_at).max(self.current.created_at);
-        if now.since(since) < QUIET || in_hour.is_some_and(|count| count > 0) {
-            OldSecret::InUse
-        } else if self.current.first_used_at.is_none() {
-            OldSecret::Quiet
-        } else {
-            OldSecret::SafeToStop
-        }
-    }
 }
 
 /// How long the old secret works beside the new one.
@@ -260,6 +235,7 @@ impl Grace {
 
 #[cfg(test)]
 mod tests {
+    use super::super::policy;
     use super::*;
 
     fn at(minutes: i64) -> Timestamp {
@@ -305,7 +281,11 @@ mod tests {
         let old = |used: Option<i64>| KeySecret { last_used_at: used.map(at), ..secret(at(0)) };
         let mut check = |new_used: bool, used: Option<i64>, in_hour: Option<i64>, now: i64, expected: OldSecret| {
             key.current.first_used_at = new_used.then(|| at(601));
-            assert_eq!(key.old_secret(&old(used), in_hour, at(now)), expected, "{new_used} {used:?} {in_hour:?} {now}");
+            assert_eq!(
+                policy::old_secret(&key, &old(used), in_hour, at(now)),
+                expected,
+                "{new_used} {used:?} {in_hour:?} {now}"
+            );
         };
         // Not watched for an hour since the new one is there.
         check(true, None, Some(0), 659, OldSecret::InUse);

@@ -7,8 +7,8 @@ pub use super::denied::Denied;
 
 use super::alert::Switch;
 use super::ids::UserId;
-use super::key::{ApiKey, Grace, KeyStatus};
-use super::org::{Plan, Role};
+use super::key::{ApiKey, Grace, KeySecret, KeyStatus, OldSecret};
+use super::org::{OnDowngrade, Plan, Role};
 use super::time::{Span, Timestamp};
 
 /// The one who asks, in one organization.
@@ -162,6 +162,35 @@ pub fn may_pause_key(actor: &Actor, key: &ApiKey, now: Timestamp) -> Allowed {
         KeyStatus::Expired => Err(Denied::KeyExpired),
         KeyStatus::Active | KeyStatus::Rotating | KeyStatus::Paused => Ok(()),
     }
+}
+
+/// Whether a check let this key in during the 24 hours before `now`: such a key is revoked by typing its name.
+#[must_use]
+pub fn is_in_use(key: &ApiKey, now: Timestamp) -> bool {
+    key.last_use.as_ref().is_some_and(|used| now.since(used.at) < Span::hours(24))
+}
+
+/// After so long without a request an old secret is held to be out of use.
+const QUIET: Span = Span::hours(1);
+
+/// Whether the old secret of a key may be stopped at `now` without breaking anything; `in_hour` is how many requests with it
+/// were counted in the last hour, where that is known.
+#[must_use]
+pub fn old_secret(key: &ApiKey, old: &KeySecret, in_hour: Option<i64>, now: Timestamp) -> OldSecret {
+    let since = old.last_used_at.unwrap_or(key.current.created_at).max(key.current.created_at);
+    if now.since(since) < QUIET || in_hour.is_some_and(|count| count > 0) {
+        OldSecret::InUse
+    } else if key.current.first_used_at.is_none() {
+        OldSecret::Quiet
+    } else {
+        OldSecret::SafeToStop
+    }
+}
+
+/// Whether a plan lets the keys there are be used.
+#[must_use]
+pub fn plan_lets_keys(plan: &Plan, on_downgrade: OnDowngrade) -> bool {
+    plan.api_keys || on_downgrade == OnDowngrade::Keep
 }
 
 /// May look at the checked requests of the keys they see.

@@ -16,7 +16,7 @@ use crate::db::changes::Change;
 use crate::db::gate_rows::{self, GateKey, GateOrg, GateProfile, GateUser};
 use crate::db::{Conn, DbError, DbResult};
 use crate::domain::ids::{KeyId, OrgId, ProfileId, UserId};
-use crate::domain::org::OnDowngrade;
+use crate::domain::policy;
 use crate::domain::rules::Rules;
 
 /// Keys read at once.
@@ -137,7 +137,7 @@ impl Loader {
             id: row.id.as_str().into(),
             slug: row.slug,
             name: row.name,
-            plan_lets: plan.api_keys || self.rules.on_downgrade == OnDowngrade::Keep,
+            plan_lets: policy::plan_lets_keys(&plan, self.rules.on_downgrade),
             quota: plan.requests_per_minute,
             key_quota: plan.key_requests_per_minute,
             plan_name: plan.name,

@@ -47,7 +47,7 @@ pub fn revoke_key(scope: &mut OrgScope<'_>, id: &KeyId, input: &RevokeInput) -> 
     policy::may_revoke_key(&scope.actor, &key)?;
     let reason = read_reason(scope, &input.reason)?;
     if let Some(typed) = &input.confirm_name
-        && key.is_in_use(scope.now)
+        && policy::is_in_use(&key, scope.now)
         && typed.trim().to_lowercase() != key.name.to_lowercase()
     {
         return Err(AppError::field("confirm_name", format!("Type {} to confirm.", key.name)));

@@ -8,6 +8,7 @@ use super::{list_url, use_of};
 use crate::actions::keys::{self as deeds, BulkOutcome, KeyView};
 use crate::actions::{AppError, OrgScope};
 use crate::domain::ids::KeyId;
+use crate::domain::policy;
 use crate::web::views::key::{KeyLine, ReportLine, RevokeManyPage, RevokedManyPage};
 use crate::web::views::{Errors, Nav};
 use crate::web::{Form, Query, State};
@@ -121,7 +122,7 @@ async fn draw_form(
     let ids = read_ids(&form.ids)?;
     let look = me.look(state, slug, move |scope| Ok((sort_out(scope, &ids)?, scope.now)));
     let (((good, skipped), now), account) = look.await?;
-    let in_use = good.iter().filter(|view| view.key.is_in_use(now)).count();
+    let in_use = good.iter().filter(|view| policy::is_in_use(&view.key, now)).count();
     let page = RevokeManyPage {
         chrome: me.chrome(state, &account, Some(slug), Nav::ApiKeys)?,
         list_url: list_url(slug),

@@ -8,6 +8,7 @@ use super::{key_url, list_url, usage, use_of};
 use crate::actions::AppError;
 use crate::actions::keys::{self as deeds, KeyView, Point, RevokeInput};
 use crate::domain::ids::KeyId;
+use crate::domain::policy;
 use crate::domain::time::{Span, Timestamp};
 use crate::web::views::key::RevokePage;
 use crate::web::views::{Errors, Flash, Nav};
@@ -98,7 +99,7 @@ async fn draw_form(
         name: view.key.name.clone(),
         evidence: evidence(&view, day, now),
         belongs_to: if view.is_own { String::new() } else { format!("This key belongs to {}.", view.owner_name) },
-        ask_name: view.key.is_in_use(now),
+        ask_name: policy::is_in_use(&view.key, now),
         confirm_name: form.confirm_name,
         reason: form.reason,
         rotate_url: view.may_rotate.then(|| format!("{url}/rotate")),

@@ -6,6 +6,7 @@ use super::super::{deadline, time};
 use super::{key_url, network_of};
 use crate::actions::keys::{Event, KeyUsage, KeyView, Point, Pulse, RotationTraffic};
 use crate::domain::key::{KeyStatus, OldSecret};
+use crate::domain::policy;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::verdict::Verdict;
 use crate::gate::limit::{Limits, Taken};
@@ -298,7 +299,7 @@ pub(super) fn rotation(
     let old = view.key.secret_in_grace(now).filter(|_| view.status == KeyStatus::Rotating)?;
     let until = old.valid_until?;
     let (url, current) = (key_url(slug, view), &view.key.current);
-    let stands = view.key.old_secret(old, traffic.map(|traffic| traffic.previous_in_hour), now);
+    let stands = policy::old_secret(&view.key, old, traffic.map(|traffic| traffic.previous_in_hour), now);
     let since = match now.since(current.created_at) < Span::hours(20) {
         true => format!("{} UTC", current.created_at.time_of_day()),
         false => current.created_at.human(),

@@ -175,7 +175,7 @@ pub fn begin_stream(scope: &mut OrgScope<'_>, wanted: &Wanted) -> Result<(OrgId,
 }
 
 /// The lines after a number, `limit` at most. Asks again who the caller is and what they may see: a stream may be older
-/// than the end of a session, a key or a membership.
+/// than the end of a session, a key, a membership or a plan.
 ///
 /// # Errors
 /// `SignIn`, `NotFound` or `Denied` when they may not any more.
@@ -194,6 +194,10 @@ pub fn lines_after(
         found.filter(|found| is_alive(found.created_at, found.last_seen_at, now)).ok_or(AppError::SignIn)?;
     }
     look_in(conn, ctx, who, slug, |scope| {
+        let plan = scope.plan();
+        if scope.actor.by_key && !policy::plan_lets_keys(&plan, scope.ctx.rules.on_downgrade) {
+            return Err(policy::Denied::PlanRequired { plan: plan.name }.into());
+        }
         // Where a stream begins was decided once: a moment that moves on with the clock would leave lines out.
         let filter = EventFilter { since: None, ..wanted.filter(scope)? };
         let org = scope.org.id.clone();

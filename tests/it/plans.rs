@@ -1,7 +1,8 @@
 //! The page of plans: where one stands, the way to another plan, and what a smaller one means.
 
+use keyrack::actions::events::{Wanted, lines_after};
 use keyrack::actions::people::set_plan;
-use keyrack::actions::{Ctx, Origin};
+use keyrack::actions::{Ctx, Origin, Who};
 use keyrack::domain::org::OnDowngrade;
 
 use crate::support::TestApp;
@@ -194,6 +195,11 @@ async fn a_plan_without_keys_keeps_or_refuses_them_and_says_which() {
         ben.get(LIST).await.assert_has_not("#overrun");
         put(&app, "starter");
         app.key(&key.secret).get("/v1/whoami").await.assert_status(status);
+        // A stream that it began before goes on or ends with the next line.
+        let who = Who::Key { id: key.id.as_str().into() };
+        let lines =
+            app.db_act("ben", |conn, ctx, _, org| lines_after(conn, ctx, (&who, org), &Wanted::default(), 0, 10));
+        assert_eq!(lines.is_ok(), status == 200);
         for path in [PLAN, LIST] {
             ben.get(path).await.assert_has("#overrun").assert_see(words);
         }

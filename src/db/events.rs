@@ -1,6 +1,8 @@
 //! One row per checked request, or per several when there were too many: then the row says how many it stands for.
 
+use diesel::backend::Backend;
 use diesel::connection::SimpleConnection;
+use diesel::deserialize::FromStaticSqlRow;
 use diesel::prelude::*;
 use diesel::query_builder::AstPass;
 use diesel::sql_types::{BigInt, Nullable, Text};
@@ -154,44 +156,49 @@ pub fn insert_events(conn: &mut Conn, events: &mut [Event], before: i64) -> DbRe
     execute_many(conn, INTO_EVENTS, events, "").map(|_| ())
 }
 
-#[derive(Queryable)]
-struct Stored {
-    seq: i64,
-    at: i64,
-    org_id: String,
-    key_id: String,
-    secret: i64,
-    method: String,
-    path: String,
-    outcome: String,
-    status: Option<i64>,
-    duration_ms: Option<i64>,
-    address: String,
-    client: String,
-    request_id: String,
-    weight: i64,
-    reported_seq: Option<i64>,
-}
+/// The columns of the table, in their order.
+type Columns = (
+    i64,
+    i64,
+    String,
+    String,
+    i64,
+    String,
+    String,
+    String,
+    Option<i64>,
+    Option<i64>,
+    String,
+    String,
+    String,
+    i64,
+    Option<i64>,
+);
 
-impl From<Stored> for Event {
-    fn from(row: Stored) -> Self {
-        Self {
-            seq: row.seq,
-            at: Timestamp::from_micros(row.at),
-            org: OrgId(row.org_id),
-            key: KeyId(row.key_id),
-            secret: row.secret,
-            method: row.method,
-            path: row.path,
-            outcome: row.outcome,
-            status: row.status,
-            duration_ms: row.duration_ms,
-            address: row.address,
-            client: row.client,
-            request_id: row.request_id,
-            weight: row.weight,
-            reported_seq: row.reported_seq,
-        }
+impl<ST, DB: Backend> Queryable<ST, DB> for Event
+where
+    Columns: FromStaticSqlRow<ST, DB>,
+{
+    type Row = Columns;
+
+    fn build(row: Columns) -> diesel::deserialize::Result<Self> {
+        Ok(Self {
+            seq: row.0,
+            at: Timestamp::from_micros(row.1),
+            org: OrgId(row.2),
+            key: KeyId(row.3),
+            secret: row.4,
+            method: row.5,
+            path: row.6,
+            outcome: row.7,
+            status: row.8,
+            duration_ms: row.9,
+            address: row.10,
+            client: row.11,
+            request_id: row.12,
+            weight: row.13,
+            reported_seq: row.14,
+        })
     }
 }
 
@@ -236,8 +243,7 @@ pub fn list_events(
     if let Some(before) = before {
         query = query.filter(events::seq.lt(before));
     }
-    let rows: Vec<Stored> = query.order(events::seq.desc()).limit(limit).load(conn)?;
-    Ok(rows.into_iter().map(Event::from).collect())
+    query.order(events::seq.desc()).limit(limit).load(conn)
 }
 
 /// The next events after a number, `limit` at most, the newest first.
@@ -248,9 +254,10 @@ pub fn list_events_after(
     after: i64,
     limit: i64,
 ) -> DbResult<Vec<Event>> {
-    let rows: Vec<Stored> =
+    let mut events: Vec<Event> =
         filtered(org, filter).filter(events::seq.gt(after)).order(events::seq).limit(limit).load(conn)?;
-    Ok(rows.into_iter().rev().map(Event::from).collect())
+    events.reverse();
+    Ok(events)
 }
 
 /// The lines of a stream after a number, in order, `limit` at most: events, and events again whose outcome was reported.
@@ -259,22 +266,22 @@ pub fn list_lines_after(conn: &mut Conn, org: &OrgId, filter: &EventFilter, afte
     // Read first, and nothing beyond it: between two queries more lines may become visible, and the second would show a
     // later one than the first.
     let last = last_number(conn)?;
-    let new: Vec<Stored> = filtered(org, filter)
+    let new: Vec<Event> = filtered(org, filter)
         .filter(events::seq.gt(after))
         .filter(events::seq.le(last))
         .order(events::seq)
         .limit(limit)
         .load(conn)?;
-    let reported: Vec<Stored> = filtered(org, filter)
+    let reported: Vec<Event> = filtered(org, filter)
         .filter(events::reported_seq.gt(after))
         .filter(events::reported_seq.le(last))
         .order(events::reported_seq)
         .limit(limit)
         .load(conn)?;
-    let new = new.into_iter().map(|row| Line { number: row.seq, is_report: false, event: row.into() });
-    let reported = reported.into_iter().map(|row| {
-        let number = row.reported_seq.unwrap_or_default();
-        Line { number, is_report: true, event: row.into() }
+    let new = new.into_iter().map(|event| Line { number: event.seq, is_report: false, event });
+    let reported = reported.into_iter().map(|event| {
+        let number = event.reported_seq.unwrap_or_default();
+        Line { number, is_report: true, event }
     });
     let mut lines: Vec<Line> = new.chain(reported).collect();
     lines.sort_by_key(|line| line.number);

@@ -182,10 +182,10 @@ routes! { PAGES, page_routes, "":
     POST "/orgs/{org}/settings/api-keys/{id}/rotate" Member => pages::keys::rotate::rotate;
     GET "/orgs/{org}/settings/api-keys/{id}/rotate/finish" Member => pages::keys::rotate::finish_form;
     POST "/orgs/{org}/settings/api-keys/{id}/rotate/finish" Member => pages::keys::rotate::finish;
-    GET "/orgs/{org}/settings/api-keys/{id}/pause" Member => pages::keys::pause::pause_form;
-    POST "/orgs/{org}/settings/api-keys/{id}/pause" Member => pages::keys::pause::pause;
-    GET "/orgs/{org}/settings/api-keys/{id}/resume" Member => pages::keys::pause::resume_form;
-    POST "/orgs/{org}/settings/api-keys/{id}/resume" Member => pages::keys::pause::resume;
+    GET "/orgs/{org}/settings/api-keys/{id}/pause" Member => pages::keys::pause::form::<true>;
+    POST "/orgs/{org}/settings/api-keys/{id}/pause" Member => pages::keys::pause::rest::<true>;
+    GET "/orgs/{org}/settings/api-keys/{id}/resume" Member => pages::keys::pause::form::<false>;
+    POST "/orgs/{org}/settings/api-keys/{id}/resume" Member => pages::keys::pause::rest::<false>;
     GET "/orgs/{org}/settings/api-keys/{id}/revoke" Member => pages::keys::revoke::form;
     POST "/orgs/{org}/settings/api-keys/{id}/revoke" Member => pages::keys::revoke::revoke;
 }

@@ -13,69 +13,41 @@ use crate::web::State;
 use crate::web::views::key::PausePage;
 use crate::web::views::{Errors, Flash, Nav};
 
-/// `GET …/{id}/pause`.
+/// `GET …/{id}/pause`, and `GET …/{id}/resume` where `PAUSES` is false.
 ///
 /// # Errors
 /// `NotFound`, or `Denied` for a colleague's key.
-pub async fn pause_form(
+pub async fn form<const PAUSES: bool>(
     state: web::Data<State>,
     me: SignedIn,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, AppError> {
     let (slug, id) = path.into_inner();
-    draw_form(&state, &me, (&slug, KeyId(id)), true, (200, Errors::none())).await
+    draw_form(&state, &me, (&slug, KeyId(id)), PAUSES, (200, Errors::none())).await
 }
 
-/// `GET …/{id}/resume`.
+/// `POST …/{id}/pause`, and `POST …/{id}/resume` where `PAUSES` is false.
 ///
 /// # Errors
 /// `NotFound`, or `Denied` for a colleague's key.
-pub async fn resume_form(
-    state: web::Data<State>,
-    me: SignedIn,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse, AppError> {
-    let (slug, id) = path.into_inner();
-    draw_form(&state, &me, (&slug, KeyId(id)), false, (200, Errors::none())).await
-}
-
-/// `POST …/{id}/pause`.
-///
-/// # Errors
-/// `NotFound`, or `Denied` for a colleague's key.
-pub async fn pause(
+pub async fn rest<const PAUSES: bool>(
     state: web::Data<State>,
     me: SignedIn,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, AppError> {
     let (slug, id) = path.into_inner();
     let asked = KeyId(id.clone());
-    match me.act(&state, &slug, move |scope| deeds::pause_key(scope, &asked)).await {
+    let deed = if PAUSES { deeds::pause_key } else { deeds::resume_key };
+    match me.act(&state, &slug, move |scope| deed(scope, &asked)).await {
         Ok(((view, _), _)) => {
-            let text = format!("Paused “{}”. Requests with it get 401 until it is resumed.", view.key.name);
+            let name = &view.key.name;
+            let text = match PAUSES {
+                true => format!("Paused “{name}”. Requests with it get 401 until it is resumed."),
+                false => format!("Resumed “{name}”. Requests with it are let in again."),
+            };
             go(me.htmx, &me.session, Flash::done(text), &key_url(&slug, &view))
         }
-        Err(error) => draw_form(&state, &me, (&slug, KeyId(id)), true, mendable(error)?).await,
-    }
-}
-
-/// `POST …/{id}/resume`.
-///
-/// # Errors
-/// `NotFound`, or `Denied` for a colleague's key.
-pub async fn resume(
-    state: web::Data<State>,
-    me: SignedIn,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse, AppError> {
-    let (slug, id) = path.into_inner();
-    let asked = KeyId(id.clone());
-    match me.act(&state, &slug, move |scope| deeds::resume_key(scope, &asked)).await {
-        Ok(((view, _), _)) => {
-            let text = format!("Resumed “{}”. Requests with it are let in again.", view.key.name);
-            go(me.htmx, &me.session, Flash::done(text), &key_url(&slug, &view))
-        }
-        Err(error) => draw_form(&state, &me, (&slug, KeyId(id)), false, mendable(error)?).await,
+        Err(error) => draw_form(&state, &me, (&slug, KeyId(id)), PAUSES, mendable(error)?).await,
     }
 }
 

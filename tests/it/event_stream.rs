@@ -335,6 +335,9 @@ async fn a_silent_stream_ends_at_once_when_its_right_does() {
         by_cookie(&bea, "acme"),
     ];
     let staying = [by_key(&stays), by_cookie(&bea, "globex")];
+    // That they were opened is written and read, so that nothing but their end wakes them from now on.
+    app.state.gate.flush().unwrap();
+    std::thread::sleep(Duration::from_secs(1));
     let began = Instant::now();
     app.db_deed("ada", |scope| revoke_key(scope, &revoked.id.as_str().into(), &RevokeInput::default()));
     app.db_deed("ada", |scope| pause_key(scope, &paused.id.as_str().into()));

@@ -7,6 +7,8 @@ use sha2::Sha256;
 use std::collections::BTreeMap;
 use thiserror::Error;
 
+pub mod reference;
+
 use super::time::{Span, Timestamp};
 
 /// How far the time of a signature may be from now, before or after.
@@ -105,13 +107,22 @@ pub enum Told {
         subscription: String,
         /// Who pays.
         customer: String,
-        /// The organization's id, as our link or the operator's program gave it.
-        org: String,
+        /// Whose it is.
+        org: Named,
     },
     /// How a subscription stands.
     Subscription(Subscription),
     /// Something that changes no plan.
     Nothing,
+}
+
+/// How a purchase names the organization it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// By `metadata.keyrack_org`, which only the operator's program can set: an organization's id.
+    ByOperator(String),
+    /// By `client_reference_id`, which the buyer can change: a reference that is still to be read.
+    ByLink(String),
 }
 
 /// How a subscription stands.
@@ -233,11 +244,13 @@ fn noted(metadata: Option<&BTreeMap<String, String>>, name: &str) -> Option<Stri
 
 /// A purchase without a subscription or an organization is none of ours; nothing where a name has no form of a name.
 fn purchase(session: RawSession) -> Option<Told> {
-    let org = noted(session.metadata.as_ref(), "keyrack_org").or(session.client_reference_id);
+    let link = || session.client_reference_id.map(Named::ByLink);
+    let org = noted(session.metadata.as_ref(), "keyrack_org").map(Named::ByOperator).or_else(link);
     let (Some(subscription), Some(customer), Some(org)) = (session.subscription, session.customer, org) else {
         return Some(Told::Nothing);
     };
-    let is_good = is_name(&subscription) && is_name(&customer) && is_name(&org);
+    let (Named::ByOperator(name) | Named::ByLink(name)) = &org;
+    let is_good = is_name(&subscription) && is_name(&customer) && is_name(name);
     is_good.then_some(Told::Purchase { subscription, customer, org })
 }
 

@@ -1,6 +1,7 @@
 //! Events of billing: who is believed, and what comes of what is told, in whatever order and however often.
 
 use hmac::{Hmac, KeyInit, Mac};
+use keyrack::domain::billing::reference::References;
 use keyrack::domain::org::OnDowngrade;
 use keyrack::domain::time::Span;
 use keyrack::domain::token::hex;
@@ -68,6 +69,32 @@ fn subscription(id: &str, status: &str, price: &str) -> Value {
     json!({
         "id": id, "object": "subscription", "customer": "cus_1", "status": status, "metadata": {"keyrack_org": "org_acme"},
         "items": {"data": [{"price": {"id": price, "product": "prod_other"}}]},
+    })
+}
+
+/// The same without a word on whose it is.
+fn nobodys(id: &str) -> Value {
+    let mut object = subscription(id, "active", "price_month");
+    object["metadata"] = json!({});
+    object
+}
+
+fn references(app: &TestApp) -> References {
+    References::from_session_key(&app.state.config.session_key)
+}
+
+/// What our link to the organization carries.
+fn reference(app: &TestApp, org: &str) -> String {
+    references(app).name(&org.into())
+}
+
+const BOUGHT: &str = "checkout.session.completed";
+
+/// A purchase through a link that carries this.
+fn session(subscription: &str, reference: &str) -> Value {
+    json!({
+        "id": "cs_1", "object": "checkout.session", "subscription": subscription, "customer": "cus_1",
+        "client_reference_id": reference,
     })
 }
 
@@ -256,34 +283,58 @@ async fn of_several_subscriptions_the_greatest_counts_and_the_operators_word_hol
 async fn a_purchase_by_our_link_tells_whose_it_is_before_or_after() {
     let app = app();
     let at = seconds(&app);
-    let nobodys = |id: &str| {
-        let mut object = subscription(id, "active", "price_month");
-        object["metadata"] = json!({});
-        object
-    };
-    let session = |id: &str, org: &str| json!({"id": "cs_1", "object": "checkout.session", "subscription": id, "customer": "cus_1", "client_reference_id": org});
-    let bought = "checkout.session.completed";
+    let session = |id: &str, org: &str| session(id, &reference(&app, org));
     assert_eq!(tell(&app, &event("evt_1", CREATED, at, nobodys("sub_1"))).await, "waiting_for_organization");
-    assert_eq!(tell(&app, &event("evt_2", bought, at, session("sub_1", "org_acme"))).await, "plan_changed");
+    assert_eq!(tell(&app, &event("evt_2", BOUGHT, at, session("sub_1", "org_acme"))).await, "plan_changed");
     assert_eq!(plan_of(&app, "acme"), "agency");
     // The same customer's next one is known by the customer.
     assert_eq!(tell(&app, &event("evt_3", DELETED, at + 1, nobodys("sub_1"))).await, "plan_changed");
     assert_eq!(tell(&app, &event("evt_4", CREATED, at + 2, nobodys("sub_2"))).await, "plan_changed");
     // Whose it is it stays: the link's address is in the buyer's hands.
-    assert_eq!(tell(&app, &event("evt_5", bought, at + 3, session("sub_2", "org_globex"))).await, "no_change");
+    assert_eq!(tell(&app, &event("evt_5", BOUGHT, at + 3, session("sub_2", "org_globex"))).await, "no_change");
     assert_eq!((plan_of(&app, "acme").as_str(), plan_of(&app, "globex").as_str()), ("agency", "starter"));
     // The purchase first, and an organization that there is not.
     let mut other = session("sub_3", "org_globex");
     other["customer"] = json!("cus_2");
-    assert_eq!(tell(&app, &event("evt_6", bought, at + 4, other.clone())).await, "no_change");
+    assert_eq!(tell(&app, &event("evt_6", BOUGHT, at + 4, other.clone())).await, "no_change");
     let mut third = nobodys("sub_3");
     third["customer"] = json!("cus_2");
     assert_eq!(tell(&app, &event("evt_7", CREATED, at + 4, third)).await, "plan_changed");
     assert_eq!(plan_of(&app, "globex"), "agency");
     other["subscription"] = json!("sub_4");
     other["customer"] = json!("cus_3");
-    other["client_reference_id"] = json!("org_nowhere");
-    assert_eq!(tell(&app, &event("evt_8", bought, at + 5, other)).await, "waiting_for_organization");
+    other["client_reference_id"] = json!(reference(&app, "org_nowhere"));
+    assert_eq!(tell(&app, &event("evt_8", BOUGHT, at + 5, other)).await, "waiting_for_organization");
+}
+
+#[actix_web::test]
+async fn a_buyer_who_edits_the_link_buys_for_nobody_else() {
+    let app = app();
+    let at = seconds(&app);
+    // Set by hand: a purchase of the small plan in its name would take it away.
+    let origin = keyrack::actions::Origin { via: "server", ..keyrack::actions::Origin::default() };
+    let ctx = keyrack::actions::Ctx { rules: &app.state.rules, clock: &app.state.clock, origin: &origin };
+    app.database.run(|conn| keyrack::actions::people::set_plan(conn, ctx, "globex", "agency+").unwrap());
+    let ours = reference(&app, "org_acme");
+    let edited = ours.replace("org_acme", "org_globex");
+    for (number, forged) in ["org_globex", "org_globex-", &edited, &format!("{ours},org_globex")].iter().enumerate() {
+        let id = format!("sub_{number}");
+        let bought = event(&format!("evt_b{number}"), BOUGHT, at, session(&id, forged));
+        assert_eq!(tell(&app, &bought).await, "waiting_for_organization", "{forged}");
+        let created = event(&format!("evt_c{number}"), CREATED, at, nobodys(&id));
+        assert_eq!(tell(&app, &created).await, "waiting_for_organization", "{forged}");
+    }
+    assert_eq!((plan_of(&app, "globex").as_str(), plan_of(&app, "acme").as_str()), ("agency+", "starter"));
+    // What was bought is not lost: the operator says whose it is.
+    let said = event("evt_s", UPDATED, at + 1, subscription("sub_0", "active", "price_month"));
+    assert_eq!(tell(&app, &said).await, "plan_changed");
+    assert_eq!((plan_of(&app, "globex").as_str(), plan_of(&app, "acme").as_str()), ("agency+", "agency"));
+    // The operator's own program is believed by the organization's id, which no buyer can set.
+    let mut by_program = session("sub_9", "org_globex");
+    by_program["metadata"] = json!({"keyrack_org": "org_acme"});
+    assert_eq!(tell(&app, &event("evt_p", BOUGHT, at + 2, by_program)).await, "no_change");
+    let whose = "SELECT org_id AS line FROM billing_subscriptions WHERE id = 'sub_9'";
+    assert_eq!(app.database.lines(whose), ["org_acme"]);
 }
 
 #[actix_web::test]
@@ -303,6 +354,7 @@ async fn what_is_none_of_ours_is_taken_and_changes_nothing() {
 fn told_by_many_at_once_it_is_done_once() {
     let app = app();
     let state = &app.state;
+    let references = &references(&app);
     let at = seconds(&app);
     let told: Vec<keyrack::domain::billing::BillingEvent> = (0..24)
         .map(|number| {
@@ -325,7 +377,7 @@ fn told_by_many_at_once_it_is_done_once() {
                     let origin = keyrack::actions::Origin { via: "billing", ..keyrack::actions::Origin::default() };
                     let ctx = keyrack::actions::Ctx { rules: &state.rules, clock: &state.clock, origin: &origin };
                     let taken: Result<_, keyrack::actions::AppError> =
-                        state.db.run(|conn| keyrack::actions::plans::take_event(conn, ctx, event));
+                        state.db.run(|conn| keyrack::actions::plans::take_event(conn, ctx, references, event));
                     taken.unwrap().as_str()
                 })
             })

@@ -3,6 +3,7 @@
 use keyrack::actions::events::{Wanted, lines_after};
 use keyrack::actions::people::set_plan;
 use keyrack::actions::{Ctx, Origin, Who};
+use keyrack::domain::billing::reference::References;
 use keyrack::domain::org::OnDowngrade;
 
 use crate::support::TestApp;
@@ -80,8 +81,9 @@ async fn owners_go_to_where_plans_are_sold_with_their_organization_named() {
     });
     let page =
         app.enter("olive").get(PLAN).await.assert_status(200).assert_has_not("#ask").assert_has_not("#plan-pro a");
-    let base = "https://billing.example/change?from=app&client_reference_id=org_acme";
-    assert_eq!(page.attribute("#change-plan", "href"), [base]);
+    let reference = References::from_session_key(&app.state.config.session_key).name(&"org_acme".into());
+    let base = format!("https://billing.example/change?from=app&client_reference_id={reference}");
+    assert_eq!(page.attribute("#change-plan", "href"), [base.as_str()]);
     assert_eq!(page.attribute("#plan-agency a", "href"), [format!("{base}&plan=agency")]);
     assert_eq!(page.select("#plan-agency a"), ["Upgrade to Agency"]);
     assert_eq!(page.select("#plan-starter a"), ["Change to Starter"]);

@@ -5,7 +5,8 @@
 use crate::actions::{AppError, Automaton, Ctx};
 use crate::db::billing::{self, Subscription};
 use crate::db::{self, Conn, DbError};
-use crate::domain::billing::{BillingEvent, Subscription as Reported, Told};
+use crate::domain::billing::reference::References;
+use crate::domain::billing::{BillingEvent, Named, Subscription as Reported, Told};
 use crate::domain::ids::OrgId;
 use crate::domain::rules::Rules;
 use crate::domain::time::Span;
@@ -46,7 +47,12 @@ impl Taken {
 ///
 /// # Errors
 /// The database's own failure; then it was not taken, and may come again.
-pub fn take_event(conn: &mut Conn, ctx: Ctx<'_>, event: &BillingEvent) -> Result<Taken, AppError> {
+pub fn take_event(
+    conn: &mut Conn,
+    ctx: Ctx<'_>,
+    references: &References,
+    event: &BillingEvent,
+) -> Result<Taken, AppError> {
     db::write(conn, |conn| {
         let now = db::now(conn, ctx.clock)?;
         if !billing::insert_event(conn, &event.id, &event.kind, event.created_at, now)? {
@@ -57,7 +63,7 @@ pub fn take_event(conn: &mut Conn, ctx: Ctx<'_>, event: &BillingEvent) -> Result
             Told::Purchase { subscription, customer, org } => {
                 let known = billing::lock_subscription(conn, subscription, customer)?;
                 let bound = Subscription { customer: customer.clone(), ..known.clone() };
-                settle(conn, ctx, event, (&known, bound), Some(org.as_str()))
+                settle(conn, ctx, event, (&known, bound), buyer(references, org, event))
             }
             Told::Subscription(told) => {
                 let known = billing::lock_subscription(conn, &told.id, &told.customer)?;
@@ -72,10 +78,22 @@ pub fn take_event(conn: &mut Conn, ctx: Ctx<'_>, event: &BillingEvent) -> Result
                     told_rank: told.rank,
                     ..known.clone()
                 };
-                settle(conn, ctx, event, (&known, next), told.org.as_deref())
+                settle(conn, ctx, event, (&known, next), told.org.clone().map(OrgId))
             }
         }
     })
+}
+
+/// The organization that a purchase names. A reference that is not ours names none.
+fn buyer(references: &References, org: &Named, event: &BillingEvent) -> Option<OrgId> {
+    let found = match org {
+        Named::ByOperator(org) => Some(OrgId(org.clone())),
+        Named::ByLink(reference) => references.read(reference),
+    };
+    if found.is_none() {
+        tracing::warn!(event = event.id, "a purchase has a client_reference_id that this server did not make");
+    }
+    found
 }
 
 /// The plan that a subscription pays for, or empty.
@@ -93,7 +111,7 @@ fn settle(
     ctx: Ctx<'_>,
     event: &BillingEvent,
     (known, mut next): (&Subscription, Subscription),
-    named: Option<&str>,
+    named: Option<OrgId>,
 ) -> Result<Taken, AppError> {
     // Whose it is once is whose it stays: an address that a buyer can change must not take it away from somebody.
     if next.org.is_none() {
@@ -119,11 +137,11 @@ fn settle(
 }
 
 /// Whose a subscription is: named by the event, or by what else this customer pays for, if that is one organization.
-fn find_org(conn: &mut Conn, named: Option<&str>, customer: &str) -> Result<Option<OrgId>, DbError> {
+fn find_org(conn: &mut Conn, named: Option<OrgId>, customer: &str) -> Result<Option<OrgId>, DbError> {
     if let Some(named) = named {
-        let org = db::orgs::find_org_by_id(conn, &OrgId(named.to_owned()))?;
+        let org = db::orgs::find_org_by_id(conn, &named)?;
         if org.is_none() {
-            tracing::warn!(organization = named, "billing names an organization that does not exist");
+            tracing::warn!(organization = %named, "billing names an organization that does not exist");
         }
         return Ok(org.map(|org| org.id));
     }

@@ -115,14 +115,10 @@ fn a_subscription_counts_while_it_is_paid_for_or_asked_for() {
 fn a_purchase_names_the_organization_by_metadata_or_by_the_link() {
     let of = |object: &Value| event("checkout.session.completed", object).unwrap().told;
     let mut session = json!({"subscription": "sub_1", "customer": "cus_1", "client_reference_id": "org_1"});
-    let named = |org: &str| Told::Purchase {
-        subscription: "sub_1".to_owned(),
-        customer: "cus_1".to_owned(),
-        org: org.to_owned(),
-    };
-    assert_eq!(of(&session), named("org_1"));
+    let named = |org| Told::Purchase { subscription: "sub_1".to_owned(), customer: "cus_1".to_owned(), org };
+    assert_eq!(of(&session), named(Named::ByLink("org_1".to_owned())));
     session["metadata"] = json!({"keyrack_org": "org_2"});
-    assert_eq!(of(&session), named("org_2"));
+    assert_eq!(of(&session), named(Named::ByOperator("org_2".to_owned())));
     for missing in ["subscription", "customer"] {
         let mut other = session.clone();
         other[missing] = Value::Null;

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::actions::AppError;
 use crate::actions::plans as deeds;
+use crate::domain::billing::reference::References;
 use crate::domain::billing::{check_signature, read_event};
 use crate::web::{State, client, extract};
 
@@ -51,6 +52,7 @@ pub async fn stripe(
         .map_err(|bad| AppError::BadRequest(bad.to_string()))?;
     let event = read_event(&body).map_err(AppError::BadRequest)?;
     let origin = client::origin(&req, "billing");
-    let taken = state.run(origin, move |conn, ctx| deeds::take_event(conn, ctx, &event)).await?;
+    let references = References::from_session_key(&state.config.session_key);
+    let taken = state.run(origin, move |conn, ctx| deeds::take_event(conn, ctx, &references, &event)).await?;
     Ok(HttpResponse::Ok().json(ReceivedObject { received: true, outcome: taken.as_str() }))
 }

@@ -11,6 +11,7 @@ use super::{SignedIn, draw, go, mendable, time};
 use crate::actions::AppError;
 use crate::actions::people::list_members;
 use crate::actions::plans::{self as deeds, PlanRequest, Standing};
+use crate::domain::billing::reference::References;
 use crate::domain::downgrade::{Overrun, overrun};
 use crate::domain::ids::UserId;
 use crate::domain::org::{Member, Org, Plan};
@@ -109,7 +110,8 @@ async fn draw_page(
     });
     let (found, account) = look.await?;
     let may_change = policy::may_change_plan(&found.actor).is_ok();
-    let shop = state.config.plans_url.as_deref().filter(|_| may_change);
+    let references = References::from_session_key(&state.config.session_key);
+    let shop = state.config.plans_url.as_deref().filter(|_| may_change).map(|shop| (shop, &references));
     let (standing, now) = (&found.standing, found.now);
     let ask = if !may_change {
         Some(format!("{} Only owners change the plan.", ask_an_owner(&found.members)))
@@ -156,14 +158,14 @@ pub(crate) fn overrun_banner(overrun: Overrun, plan: &str, slug: &str, with_plan
 
 /// Where plans are sold, for this organization: `client_reference_id` and `plan` are added to the operator's address, a
 /// subject to one for mail.
-fn shop_url(shop: &str, org: &Org, plan: Option<&Plan>) -> String {
+fn shop_url((shop, references): (&str, &References), org: &Org, plan: Option<&Plan>) -> String {
     let (address, fragment) = shop.split_once('#').map_or((shop, None), |(address, rest)| (address, Some(rest)));
     let mut pairs = Vec::new();
     if address.starts_with("mailto:") {
         let wish = plan.map_or_else(|| "Another plan".to_owned(), |plan| format!("The {} plan", plan.name));
         pairs.push(("subject", format!("{wish} for {} ({})", org.name, org.id)));
     } else {
-        pairs.push(("client_reference_id", org.id.to_string()));
+        pairs.push(("client_reference_id", references.name(&org.id)));
         pairs.extend(plan.map(|plan| ("plan", plan.id.clone())));
     }
     let mut url = address.to_owned();
@@ -224,7 +226,7 @@ fn refused_words(count: i64) -> String {
     }
 }
 
-fn column(state: &State, plan: &Plan, found: &Found, shop: Option<&str>) -> PlanColumn {
+fn column(state: &State, plan: &Plan, found: &Found, shop: Option<(&str, &References)>) -> PlanColumn {
     let current = &found.standing.plan;
     let is_current = plan.id == current.id;
     let per = |max: Option<u32>, per: &str| {
@@ -268,16 +270,18 @@ mod tests {
             plan: "a".to_owned(),
             created_at: Timestamp::from_micros(0),
         };
+        let references = References::from_session_key(&[7; 64]);
         for (shop, expected) in [
-            ("https://x.example/plans", "https://x.example/plans?client_reference_id=org_1"),
-            ("https://x.example/?a=b", "https://x.example/?a=b&client_reference_id=org_1"),
-            ("https://x.example/#top", "https://x.example/?client_reference_id=org_1#top"),
+            ("https://x.example/plans", "https://x.example/plans?client_reference_id=REFERENCE"),
+            ("https://x.example/?a=b", "https://x.example/?a=b&client_reference_id=REFERENCE"),
+            ("https://x.example/#top", "https://x.example/?client_reference_id=REFERENCE#top"),
             (
                 "mailto:sales@x.example",
                 "mailto:sales@x.example?subject=Another%20plan%20for%20Acme%20%26%20Co%20%28org_1%29",
             ),
         ] {
-            assert_eq!(shop_url(shop, &org, None), expected);
+            let expected = expected.replace("REFERENCE", &references.name(&org.id));
+            assert_eq!(shop_url((shop, &references), &org, None), expected);
         }
     }
 }

@@ -114,6 +114,16 @@ pub fn list_existing(conn: &mut Conn, ids: &[&str]) -> DbResult<HashSet<String>>
     Ok(found.into_iter().collect())
 }
 
+/// Whether a session of a person is there. If so, no other transaction can end it until this one does.
+pub fn lock_session(conn: &mut Conn, user: &UserId, id: &SessionId) -> DbResult<bool> {
+    let count = diesel::update(
+        sessions::table.filter(sessions::user_id.eq(user.as_str())).filter(sessions::id.eq(id.as_str())),
+    )
+    .set(sessions::last_seen_at.eq(sessions::last_seen_at))
+    .execute(conn)?;
+    Ok(count > 0)
+}
+
 /// Ends the session of this cookie.
 pub fn delete_session(conn: &mut Conn, token_hash: &str) -> DbResult<()> {
     diesel::delete(sessions::table.find(token_hash)).execute(conn).map(|_| ())

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use keyrack::actions::people::{self, Decision, KeysFate, remove_member};
 use keyrack::actions::{Ctx, Origin, Who};
+use keyrack::domain::ids::UserId;
 use keyrack::domain::time::Span;
 use serde_json::{Value, json};
 
@@ -84,10 +85,9 @@ async fn a_device_that_polls_too_fast_is_slowed_down_by_five_seconds_each_time()
 async fn a_denied_and_an_expired_device_are_told_so() {
     let app = TestApp::new();
     let (denied, late) = (app.ask_in("denied").await, app.ask_in("late").await);
-    let deny = |conn: &mut _, ctx: Ctx<'_>, who: &_, _: &str| {
-        people::decide_device(conn, ctx, who, &denied.user_code, people::Decision::Deny)
-    };
-    app.db_act("ada", deny).unwrap();
+    app.db_decide("ada", |conn, ctx, who, _| {
+        people::decide_device(conn, ctx, who, &denied.user_code, people::Decision::Deny).unwrap();
+    });
     assert_eq!(refusal(&app.poll(&denied.device_code).await), "access_denied");
     assert_eq!(refusal(&app.poll(&denied.device_code).await), "access_denied");
     // Allowed, but fetched too late.
@@ -212,14 +212,18 @@ fn of_many_answers_at_once_one_counts() {
     let start = app.db_act("ada", |conn, ctx, _, _| people::begin_device(conn, ctx, "x")).unwrap();
     app.learn(start.code.reveal());
     let (db, rules, clock) = (app.database.db.clone(), app.state.rules.clone(), app.state.clock.clone());
+    let people = ["usr_ada", "usr_ben"].map(|user| {
+        let user = UserId::from(user);
+        let (_, session) = app.db_begin_session(&user, app.now());
+        Who::Person { user, session }
+    });
     let threads: Vec<_> = (0..8)
         .map(|number| {
             let (db, rules, clock) = (db.clone(), rules.clone(), clock.clone());
-            let user_code = start.device.user_code.clone();
+            let (user_code, who) = (start.device.user_code.clone(), people[number % 2].clone());
             std::thread::spawn(move || {
                 let origin = Origin::default();
                 let ctx = Ctx { rules: &rules, clock: &clock, origin: &origin };
-                let who = Who::Person { user: ["usr_ada", "usr_ben"][number % 2].into(), session: "ses_test".into() };
                 let decision = if number < 4 { Decision::Allow("acme") } else { Decision::Deny };
                 db.run(|conn| people::decide_device(conn, ctx, &who, &user_code, decision)).is_ok()
             })

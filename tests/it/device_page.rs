@@ -1,5 +1,7 @@
 //! The page on which a person lets a command line in, and the list in which they end it.
 
+use keyrack::actions::people::{self, Decision};
+use keyrack::actions::{AppError, Who};
 use keyrack::domain::time::Span;
 
 use crate::support::TestApp;
@@ -166,4 +168,20 @@ async fn a_changed_password_ends_command_lines_where_it_ends_sessions() {
     app.key(&token).get("/v1/whoami").await.assert_status(200);
     ben.post("/account/security", &change("correct horse battery ben 2", "1")).await.assert_status(303);
     app.key(&token).get("/v1/whoami").await.assert_problem(401, "UNAUTHORIZED");
+}
+
+#[actix_web::test]
+async fn a_session_that_has_ended_meanwhile_lets_no_device_in() {
+    let app = TestApp::new();
+    let waiting = app.ask_in("ada-laptop").await;
+    // As when somebody ends their other sessions between the look at the cookie and the deed.
+    let (user, now) = ("usr_ada".into(), app.now());
+    let (_, session) = app.db_begin_session(&user, now);
+    app.enter("ada").post("/account/sessions", &[("end", "others")]).await.assert_status(303);
+    let who = Who::Person { user, session };
+    let decided = app.db_act("ada", |conn, ctx, _, org| {
+        people::decide_device(conn, ctx, &who, &waiting.user_code, Decision::Allow(org))
+    });
+    assert!(matches!(decided, Err(AppError::SignIn)), "{decided:?}");
+    assert_eq!(refusal(&app.poll(&waiting.device_code).await), "authorization_pending");
 }

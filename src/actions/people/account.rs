@@ -137,8 +137,8 @@ pub fn end_session(conn: &mut Conn, ctx: Ctx<'_>, who: &Who, id: &SessionId) -> 
 
 /// Ends all of a person's sessions and command lines but this session. Returns how many.
 fn end_all_but(conn: &mut Conn, user: &User, session: &SessionId, now: Timestamp) -> Result<usize, AppError> {
-    let command_lines = end_all_command_lines(conn, &user.id, now)?;
-    Ok(command_lines + db::sessions::delete_sessions_of(conn, &user.id, Some(session))?)
+    let sessions = db::sessions::delete_sessions_of(conn, &user.id, Some(session))?;
+    Ok(sessions + end_all_command_lines(conn, &user.id, now)?)
 }
 
 /// Ends all of the caller's sessions and command lines but the one that asks. Returns how many.

@@ -231,7 +231,8 @@ pub fn look_at_device(conn: &mut Conn, ctx: Ctx<'_>, who: &Who, typed: &str) -> 
 /// Lets a device in as the caller, or turns it away.
 ///
 /// # Errors
-/// Mistakes in `user_code` or `org`, or `Throttled` after too many wrong codes.
+/// Mistakes in `user_code` or `org`, `SignIn` when the caller's session has ended meanwhile, or `Throttled` after too many
+/// wrong codes.
 pub fn decide_device(
     conn: &mut Conn,
     ctx: Ctx<'_>,
@@ -242,6 +243,10 @@ pub fn decide_device(
     let ((id, session), code) = (in_person(who)?, read_user_code(typed)?);
     let done = db::write(conn, |conn| -> Result<_, AppError> {
         let now = db::now(conn, ctx.clock)?;
+        // A device must not be let in by a session that ends right now: it would outlive it.
+        if !db::sessions::lock_session(conn, id, session)? {
+            return Err(AppError::SignIn);
+        }
         let account = load_account(conn, who)?;
         let device = match find_waiting(conn, &ctx, id, &code, now)? {
             Ok(device) => device,
@@ -331,7 +336,7 @@ pub fn end_command_line(conn: &mut Conn, ctx: Ctx<'_>, who: &Who, id: &CliTokenI
 }
 
 /// Signs all of a person's command lines out, those included that were allowed and have not fetched their token. Returns
-/// how many were signed in.
+/// how many were signed in. End sessions before: that waits for a session that allows a device right now.
 pub(super) fn end_all_command_lines(conn: &mut Conn, user: &UserId, now: Timestamp) -> Result<usize, AppError> {
     // First, because it waits for a device that fetches its token right now; the next statement then sees that token.
     db::devices::deny_all_allowed_by(conn, user)?;

@@ -90,7 +90,7 @@ fn act_on_person(
         let now = db::now(conn, ctx.clock)?;
         f(conn, &user, now)?;
         let ended =
-            end_all_command_lines(conn, &user.id, now)? + db::sessions::delete_sessions_of(conn, &user.id, None)?;
+            db::sessions::delete_sessions_of(conn, &user.id, None)? + end_all_command_lines(conn, &user.id, now)?;
         let sides = (Value::Null, json!({"sessions_ended": ended}));
         server_audit(conn, &ctx, user.id.as_str(), action, (user.id.as_str(), &user.name), sides, now)?;
         Ok(user)

@@ -1,8 +1,8 @@
 //! Command lines that sign in: by the API as a program does it, and without it for tests that are about something else.
 
 use keyrack::actions::people::{self, Decision, Polled};
-use keyrack::actions::{Ctx, Who};
-use keyrack::db::Conn;
+use keyrack::actions::{AppError, Ctx, Who};
+use keyrack::db::{self, Conn};
 use keyrack::domain::device::show_user_code;
 use serde_json::Value;
 
@@ -10,6 +10,7 @@ use super::TestApp;
 use super::actor::Script;
 use super::answer::Answer;
 use super::app::Request;
+use super::cast::user_id;
 
 /// A device that waits to be let in.
 pub(crate) struct Waiting {
@@ -40,21 +41,32 @@ impl TestApp {
 
     /// This one of the cast says yes, in their organization, by the action and not by the page.
     pub(crate) fn db_allow(&self, who: &str, user_code: &str) {
-        let allow = |conn: &mut Conn, ctx: Ctx<'_>, who: &Who, org: &str| {
-            people::decide_device(conn, ctx, who, user_code, Decision::Allow(org))
-        };
-        self.db_act(who, allow).unwrap();
+        self.db_decide(who, |conn, ctx, who, org| {
+            people::decide_device(conn, ctx, who, user_code, Decision::Allow(org)).unwrap();
+        });
+    }
+
+    /// Lets this one of the cast decide on a device, in a session that is over afterwards.
+    pub(crate) fn db_decide<T>(&self, who: &str, decide: impl FnOnce(&mut Conn, Ctx<'_>, &Who, &str) -> T) -> T {
+        let user = user_id(who);
+        let (_, session) = self.db_begin_session(&user, self.now());
+        let done = self.db_act(who, |conn, ctx, _, org| {
+            let who = Who::Person { user: user.clone(), session: session.clone() };
+            Ok::<_, AppError>(decide(conn, ctx, &who, org))
+        });
+        self.database.run(|conn| db::sessions::delete_session_by_id(conn, &user, &session).unwrap());
+        done.unwrap()
     }
 
     /// The token of a command line that this one of the cast has signed in.
     pub(crate) fn db_command_line(&self, who: &str) -> String {
-        let sign_in = |conn: &mut Conn, ctx: Ctx<'_>, who: &Who, org: &str| {
-            let start = people::begin_device(conn, ctx, "ada-laptop")?;
+        let polled = self.db_decide(who, |conn, ctx, who, org| {
+            let start = people::begin_device(conn, ctx, "ada-laptop").unwrap();
             let code = show_user_code(&start.device.user_code);
-            people::decide_device(conn, ctx, who, &code, Decision::Allow(org))?;
-            people::poll_device(conn, ctx, start.code.reveal())
-        };
-        let Polled::SignedIn(token) = self.db_act(who, sign_in).unwrap() else { panic!("not let in") };
+            people::decide_device(conn, ctx, who, &code, Decision::Allow(org)).unwrap();
+            people::poll_device(conn, ctx, start.code.reveal()).unwrap()
+        });
+        let Polled::SignedIn(token) = polled else { panic!("not let in") };
         self.learn(token.reveal());
         token.reveal().to_owned()
     }

@@ -21,12 +21,21 @@ impl TestApp {
 
     /// A browser in which this person has been signed in since then.
     pub(crate) fn enter_since(&self, user: &UserId, since: Timestamp) -> Visitor<'_> {
+        let (token, _) = self.db_begin_session(user, since);
+        let visitor = self.visitor();
+        let (name, value) = self.signed(&token);
+        visitor.set_cookies([(name, value)].into());
+        visitor
+    }
+
+    /// What stands in the database of a session of this person: its token, and its id.
+    pub(crate) fn db_begin_session(&self, user: &UserId, since: Timestamp) -> (String, SessionId) {
         let (token, id) = (random::base62(43).unwrap(), random::id("ses").unwrap());
         // Each value is JSON by itself, as the session layer keeps it.
         let values = json!({"user": json!(user).to_string(), "id": json!(id).to_string()});
         let record = SessionRecord {
             token_hash: SecretHash::of(&token).to_hex(),
-            id: SessionId(id),
+            id: SessionId(id.clone()),
             user: Some(user.clone()),
             state: values.to_string(),
             created_at: since,
@@ -36,10 +45,7 @@ impl TestApp {
         };
         self.database.run(|conn| db::sessions::insert_session(conn, &record).unwrap());
         self.learn(&token);
-        let visitor = self.visitor();
-        let (name, value) = self.signed(&token);
-        visitor.set_cookies([(name, value)].into());
-        visitor
+        (token, SessionId(id))
     }
 
     /// The cookie that stands for this session token, as a browser sends it.

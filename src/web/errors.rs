@@ -181,7 +181,7 @@ pub(super) async fn as_pages(
                 if req.method() == actix_web::http::Method::GET { req.uri().to_string() } else { "/".to_owned() };
             HttpResponse::SeeOther().insert_header((header::LOCATION, sign_in_url(&back))).finish()
         }
-        _ => error_page(&req, &failure),
+        _ => error_page(&req, &failure).await,
     };
     add_headers(&req, &failure, &mut answer);
     // Cookies that the session layer set must survive the new body.

@@ -66,6 +66,7 @@ pub fn app(
                 )
                 .service(
                     web::scope("")
+                        .wrap(from_fn(session::note_reader))
                         .wrap(session)
                         .wrap(from_fn(session::tell_apart))
                         .wrap(from_fn(cross_site::refuse))

@@ -8,7 +8,7 @@ use actix_web::body::MessageBody;
 use actix_web::cookie::time::Duration;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpMessage, HttpRequest, web};
 use serde::{Deserialize, Serialize};
 
 use super::State;
@@ -49,6 +49,34 @@ pub(super) async fn tell_apart(
     } else {
         next.call(req).await
     }
+}
+
+/// Whose request it was that failed. The session layer takes the session away before the page of the failure is drawn.
+#[derive(Debug, Clone)]
+pub(super) struct Reader {
+    /// The person.
+    pub(super) sign_in: SignIn,
+    /// The slug of the organization that was last worked in.
+    pub(super) active_org: Option<String>,
+}
+
+/// Middleware within sessions: notes the reader of a page that failed.
+///
+/// # Errors
+/// None of its own.
+pub(super) async fn note_reader(
+    req: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let res = next.call(req).await?;
+    if res.response().error().is_some() {
+        let session = TypedSession::of(res.request());
+        if let Ok(Some(sign_in)) = session.sign_in() {
+            let reader = Reader { sign_in, active_org: session.active_org() };
+            res.request().extensions_mut().insert(reader);
+        }
+    }
+    Ok(res)
 }
 
 /// A banner for the next page.

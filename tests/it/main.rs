@@ -21,6 +21,7 @@ mod device_api;
 mod device_page;
 mod disk;
 mod docs;
+mod error_pages;
 mod escalation;
 mod event_stream;
 mod events;

@@ -3,9 +3,9 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
-use super::super::session::{SignIn, TypedSession};
+use super::super::session::{Reader, SignIn, TypedSession};
 use super::super::views::{Chrome, Flash, Nav, OrgLine, UserLine};
 use super::super::{Htmx, State, client};
 use crate::actions::account::{Account, load_account};
@@ -44,10 +44,46 @@ fn theme_of(req: &HttpRequest) -> String {
     req.cookie("theme").map(|cookie| cookie.value().to_owned()).unwrap_or_default()
 }
 
-/// What surrounds a page that has no reader: sign-in, set-up, errors.
+/// What surrounds a page that has no reader: sign-in, set-up, errors of strangers.
 #[must_use]
 pub fn chrome_for_nobody(state: &State, req: &HttpRequest) -> Chrome {
     bare_chrome(state, theme_of(req))
+}
+
+/// What surrounds the page of a failure: for whoever is signed in the menu they had, in the organization of the address
+/// where it is one of theirs.
+pub(super) async fn chrome_for_reader(state: &State, req: &HttpRequest) -> Chrome {
+    let reader = req.extensions().get::<Reader>().cloned();
+    let Some(Reader { sign_in, active_org }) = reader else { return chrome_for_nobody(state, req) };
+    let who = Who::Person { user: sign_in.user, session: sign_in.session };
+    match state.run(client::origin(req, "page"), move |conn, _| load_account(conn, &who)).await {
+        Ok(account) => {
+            let named = req.match_info().get("org");
+            let named = named.filter(|slug| account.orgs.iter().any(|(org, _)| org.slug == *slug));
+            chrome_of(state, &account, named.map(str::to_owned).or(active_org).as_deref(), theme_of(req))
+        }
+        Err(_) => chrome_for_nobody(state, req),
+    }
+}
+
+/// What surrounds a page of a person in the organization of this slug, or in their first.
+fn chrome_of(state: &State, account: &Account, slug: Option<&str>, theme: String) -> Chrome {
+    let lines: Vec<(OrgLine, Role)> = account
+        .orgs
+        .iter()
+        .map(|(org, role)| (OrgLine { name: org.name.clone(), slug: org.slug.clone(), role: role.to_string() }, *role))
+        .collect();
+    let here = lines.iter().find(|(line, _)| Some(line.slug.as_str()) == slug).or(lines.first());
+    let actor = here.map(|(_, role)| Actor { user: account.user.id.clone(), role: *role, by_key: false });
+    let may = |rule: fn(&Actor) -> Result<(), Denied>| actor.as_ref().is_some_and(|actor| rule(actor).is_ok());
+    Chrome {
+        user: Some(UserLine { name: account.user.name.clone(), email: account.user.email.clone() }),
+        org: here.map(|(line, _)| line.clone()),
+        orgs: lines.iter().map(|(line, _)| line.clone()).collect(),
+        may_read_audit: may(policy::may_read_audit),
+        may_see_logs: may(policy::may_see_logs),
+        ..bare_chrome(state, theme)
+    }
 }
 
 fn bare_chrome(state: &State, theme: String) -> Chrome {
@@ -127,27 +163,8 @@ impl SignedIn {
             self.session.set_active_org(slug)?;
         }
         let active = slug.map(str::to_owned).or_else(|| self.session.active_org());
-        let lines: Vec<(OrgLine, Role)> = account
-            .orgs
-            .iter()
-            .map(|(org, role)| {
-                (OrgLine { name: org.name.clone(), slug: org.slug.clone(), role: role.to_string() }, *role)
-            })
-            .collect();
-        let here = lines.iter().find(|(line, _)| Some(&line.slug) == active.as_ref()).or(lines.first());
-        let actor = here.map(|(_, role)| Actor { user: account.user.id.clone(), role: *role, by_key: false });
-        let may = |rule: fn(&Actor) -> Result<(), Denied>| actor.as_ref().is_some_and(|actor| rule(actor).is_ok());
         let flash = if self.htmx.partial { None } else { self.session.take_notice().map(flash) };
-        Ok(Chrome {
-            user: Some(UserLine { name: account.user.name.clone(), email: account.user.email.clone() }),
-            org: here.map(|(line, _)| line.clone()),
-            orgs: lines.iter().map(|(line, _)| line.clone()).collect(),
-            nav,
-            may_read_audit: may(policy::may_read_audit),
-            may_see_logs: may(policy::may_see_logs),
-            flash,
-            ..bare_chrome(state, self.theme.clone())
-        })
+        Ok(Chrome { nav, flash, ..chrome_of(state, account, active.as_deref(), self.theme.clone()) })
     }
 }
 

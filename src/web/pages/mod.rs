@@ -25,6 +25,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use frame::chrome_for_reader;
 pub use frame::{SignedIn, chrome_for_nobody};
 
 use super::errors::{Failure, request_id};
@@ -114,9 +115,11 @@ pub fn deadline(at: Timestamp, now: Timestamp) -> Time {
 }
 
 /// The page of a failure.
-pub(super) fn error_page(req: &HttpRequest, failure: &Failure) -> HttpResponse {
+pub(super) async fn error_page(req: &HttpRequest, failure: &Failure) -> HttpResponse {
     let chrome = match req.app_data::<web::Data<State>>() {
-        Some(state) => chrome_for_nobody(state, req),
+        // The database, which knows what stands in a reader's menu, is what failed.
+        Some(state) if failure.status == 503 => chrome_for_nobody(state, req),
+        Some(state) => chrome_for_reader(state, req).await,
         None => super::views::Chrome::default(),
     };
     let mut page = ErrorPage::new(chrome, failure.status, failure.text.clone(), request_id(req));

@@ -2,15 +2,20 @@
 //! its own: then it is nowhere else.
 
 use std::fmt::{Display, Write as _};
+use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::State;
+use super::{State, client};
+use crate::actions::alerts::courier::{Backlog, backlogs};
 use crate::db::Db;
 use crate::domain::token::SecretHash;
 use crate::gate::metrics::{Checks, Counted, Gauges};
 use crate::web::running::Running;
+
+/// A database that takes longer than this says nothing: what is counted in memory matters most when it does not answer.
+const DATABASE_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Who may read them, and where.
 #[derive(Debug, Clone, Default)]
@@ -26,15 +31,15 @@ pub(super) async fn serve(req: HttpRequest, state: web::Data<State>) -> HttpResp
     if state.config.metrics.elsewhere || state.config.metrics.token.is_none() {
         return HttpResponse::NotFound().content_type("text/plain; charset=utf-8").body("not configured\n");
     }
-    answer(&req, &state)
+    answer(&req, &state).await
 }
 
 /// On the socket of their own, where a token is asked for only if there is one.
 pub(super) async fn serve_beside(req: HttpRequest, state: web::Data<State>) -> HttpResponse {
-    answer(&req, &state)
+    answer(&req, &state).await
 }
 
-fn answer(req: &HttpRequest, state: &State) -> HttpResponse {
+async fn answer(req: &HttpRequest, state: &State) -> HttpResponse {
     if let Some(token) = &state.config.metrics.token {
         let presented = req.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let presented = presented.and_then(|value| value.split_once(' '));
@@ -46,7 +51,9 @@ fn answer(req: &HttpRequest, state: &State) -> HttpResponse {
                 .body("the token of KEYRACK_METRICS_TOKEN is needed\n");
         }
     }
-    let text = write(&state.running, &state.db, &state.gate.checks(), &state.gate.gauges());
+    let backlogs = tokio::time::timeout(DATABASE_TIME_MAX, state.run(client::origin(req, "server"), backlogs)).await;
+    let backlogs = backlogs.ok().and_then(Result::ok).map(Vec::from).unwrap_or_default();
+    let text = write(&state.running, &state.db, &state.gate.checks(), &state.gate.gauges(), &backlogs);
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -54,7 +61,7 @@ fn answer(req: &HttpRequest, state: &State) -> HttpResponse {
         .body(text)
 }
 
-fn write(running: &Running, db: &Db, checks: &Checks, gauges: &Gauges) -> String {
+fn write(running: &Running, db: &Db, checks: &Checks, gauges: &Gauges, backlogs: &[Backlog]) -> String {
     let mut text = Text::default();
     text.family("keyrack_checks_total", "counter", "Checks of keys by their verdict.");
     text.labelled("keyrack_checks_total", "verdict", &checks.by_verdict());
@@ -74,6 +81,16 @@ fn write(running: &Running, db: &Db, checks: &Checks, gauges: &Gauges) -> String
     text.gauge("keyrack_counts_waiting", "Counts of use that wait to be stored.", gauges.counts_waiting);
     text.family("keyrack_events_not_stored_total", "counter", "Events that were counted but too many to be stored.");
     text.line("keyrack_events_not_stored_total", "", gauges.events_not_stored);
+
+    if !backlogs.is_empty() {
+        let name = "keyrack_deliveries_waiting";
+        text.family(name, "gauge", "Alerts on their way to a recipient, the same on every node.");
+        text.labelled(name, "channel", &backlogs.iter().map(|of| (of.channel, of.waiting)).collect::<Vec<_>>());
+        let name = "keyrack_deliveries_late_seconds";
+        text.family(name, "gauge", "For how long an alert is due that was not sent, the same on every node.");
+        let late: Vec<_> = backlogs.iter().map(|of| (of.channel, of.late.as_micros() as f64 / 1e6)).collect();
+        text.labelled(name, "channel", &late);
+    }
 
     let (in_use, idle) = db.connections();
     text.family("keyrack_db_connections", "gauge", "Connections of the database pool.");

@@ -5,6 +5,10 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection as _;
+use keyrack::actions::alerts::{Ways, fan_out};
+use keyrack::actions::{Ctx, Origin};
+use keyrack::db::alerts::deliveries::give_up_waiting;
+use keyrack::domain::time::Span;
 use serde_json::Value;
 
 use crate::support::TestApp;
@@ -89,6 +93,45 @@ async fn metrics_are_off_until_there_is_a_token_and_then_it_is_needed() {
     assert!(value(&answer.body, "keyrack_db_connections{state=\"in_use\"}") <= 8.0);
     assert!(value(&answer.body, "process_start_time_seconds") > 1.6e9);
     assert_eq!(value(&answer.body, concat!("keyrack_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}")), 1.0);
+}
+
+#[actix_web::test]
+async fn metrics_say_how_many_alerts_wait_by_which_way_and_for_how_long() {
+    let app = TestApp::with(|setup| {
+        setup.config.metrics.token = Some(keyrack::domain::token::SecretHash::of(TOKEN));
+        setup.config.alerts.private_webhooks = true;
+    });
+    let read = async || {
+        let answer =
+            app.send(Request::new("GET", "/metrics").header("Authorization", &format!("Bearer {TOKEN}"))).await;
+        assert_well_formed(&answer.body);
+        let of = |name: &str, channel: &str| {
+            value(&answer.body, &format!("keyrack_deliveries_{name}{{channel=\"{channel}\"}}"))
+        };
+        [of("waiting", "email"), of("waiting", "webhook"), of("late_seconds", "email"), of("late_seconds", "webhook")]
+    };
+    assert_eq!(read().await, [0.0; 4]);
+    let url = [("url", "http://127.0.0.1:9/hooks")];
+    let page = "/orgs/acme/settings/notifications/webhooks";
+    let secret = crate::support::keys::secret_in(&app.enter("ada").post(page, &url).await.assert_status(200));
+    app.learn(&secret);
+    app.db_create_key("ben", "ci");
+    let origin = Origin { via: "server", ..Origin::default() };
+    let ctx = Ctx { rules: &app.state.rules, clock: &app.state.clock, origin: &origin };
+    let ways = Ways { has_mail: true, digest: Span::minutes(5) };
+    app.database.run(|conn| assert_eq!(fan_out(conn, ctx, ways).unwrap(), 1));
+    let [email, webhook, email_late, webhook_late] = read().await;
+    assert_eq!((webhook, email_late), (1.0, 0.0), "e-mail waits for company");
+    assert_eq!(email, app.count("alert_deliveries WHERE channel = 'email'") as f64);
+    assert!(email > 0.0 && webhook_late < 60.0, "{webhook_late}");
+    app.advance(Span::minutes(6));
+    let [_, _, email_late, webhook_late] = read().await;
+    assert!(
+        (60.0..120.0).contains(&email_late) && (360.0..420.0).contains(&webhook_late),
+        "{email_late} {webhook_late}"
+    );
+    app.database.run(|conn| give_up_waiting(conn, app.now()).unwrap());
+    assert_eq!(read().await, [0.0; 4], "what was given up waits no more");
 }
 
 #[test]

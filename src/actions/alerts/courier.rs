@@ -169,6 +169,32 @@ fn disable(conn: &mut Conn, ctx: Ctx<'_>, endpoint: &Endpoint, reason: &str, now
     raise_in(conn, (&endpoint.org, now), AlertKind::EndpointDisabled, None, (facts, None)).map(|_| ())
 }
 
+/// What waits to be sent by one way, for the operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// `email` or `webhook`.
+    pub channel: &'static str,
+    /// How many deliveries: those too that wait for company, or to be tried again.
+    pub waiting: i64,
+    /// For how long one of them should have been sent by now.
+    pub late: Span,
+}
+
+/// What waits to be sent, by each way.
+///
+/// # Errors
+/// The database's own failure.
+pub fn backlogs(conn: &mut Conn, ctx: Ctx<'_>) -> Result<[Backlog; 2], AppError> {
+    let now = db::now(conn, ctx.clock)?;
+    let mut backlog = |channel: Channel| -> Result<Backlog, AppError> {
+        let queue = deliveries::find_queue(conn, channel)?;
+        let waiting = queue.map_or(0, |queue| queue.waiting);
+        let late = queue.filter(|queue| queue.due_at < now).map_or(Span::seconds(0), |queue| now.since(queue.due_at));
+        Ok(Backlog { channel: channel.as_str(), waiting, late })
+    };
+    Ok([backlog(Channel::Email)?, backlog(Channel::Webhook)?])
+}
+
 /// An e-mail to be sent.
 #[derive(Debug)]
 pub struct Mail {

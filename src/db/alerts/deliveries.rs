@@ -216,6 +216,25 @@ pub fn give_up_all(conn: &mut Conn, recipient: &str, now: Timestamp) -> DbResult
     .map(|_| ())
 }
 
+/// What waits to be sent by one way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// How many deliveries.
+    pub waiting: i64,
+    /// When the one was or is due that is due the longest.
+    pub due_at: Timestamp,
+}
+
+/// What waits to be sent by this way; nothing when nothing does.
+pub fn find_queue(conn: &mut Conn, channel: Channel) -> DbResult<Option<Queue>> {
+    let (waiting, due_at): (i64, Option<i64>) = alert_deliveries::table
+        .filter(alert_deliveries::state.eq("waiting"))
+        .filter(alert_deliveries::channel.eq(channel.as_str()))
+        .select((diesel::dsl::count_star(), diesel::dsl::min(alert_deliveries::next_attempt_at)))
+        .first(conn)?;
+    Ok(due_at.map(|at| Queue { waiting, due_at: Timestamp::from_micros(at) }))
+}
+
 /// The newest deliveries to an endpoint of this organization.
 pub fn list_deliveries(conn: &mut Conn, org: &OrgId, recipient: &str, limit: i64) -> DbResult<Vec<Delivery>> {
     let rows: Vec<(Row, AlertRow)> = alert_deliveries::table

@@ -167,24 +167,23 @@ pub fn remove_endpoint(scope: &mut OrgScope<'_>, id: &EndpointId) -> Result<Endp
 ///
 /// # Errors
 /// `NotFound`, or not allowed.
-pub fn enable_endpoint(scope: &mut OrgScope<'_>, id: &EndpointId) -> Result<Endpoint, AppError> {
+pub fn enable_endpoint(scope: &mut OrgScope<'_>, id: &EndpointId) -> Result<(), AppError> {
     let endpoint = load(scope, id)?;
     if endpoint.disabled.is_some() {
         rows::mark_enabled(scope.conn, id)?;
         audit(scope, "webhook.enabled", &endpoint, Value::Null)?;
     }
-    Ok(endpoint)
+    Ok(())
 }
 
 /// Sends an endpoint a test alert, whatever the switches say.
 ///
 /// # Errors
 /// `NotFound`, not allowed, disabled, or too often.
-pub fn test_endpoint(scope: &mut OrgScope<'_>, id: &EndpointId) -> Result<Endpoint, AppError> {
+pub fn test_endpoint(scope: &mut OrgScope<'_>, id: &EndpointId) -> Result<(), AppError> {
     let endpoint = load(scope, id)?;
     refuse_disabled(&endpoint)?;
-    send_test(scope, (Channel::Webhook, id.to_string()))?;
-    Ok(endpoint)
+    send_test(scope, (Channel::Webhook, id.to_string()))
 }
 
 /// Sends the caller a test alert by e-mail, whatever the switches say.

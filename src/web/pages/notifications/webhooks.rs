@@ -7,7 +7,7 @@ use super::super::keys::create::once_by;
 use super::super::{SignedIn, draw, go, mendable, time};
 use super::{NoFields, url};
 use crate::actions::alerts::{self as deeds, Attempt, Delivery, Endpoint, Seal, WithSecret};
-use crate::actions::{AppError, random};
+use crate::actions::{AppError, OrgScope, random};
 use crate::domain::alert::words::title;
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::domain::time::Timestamp;
@@ -31,6 +31,9 @@ pub struct EndpointForm {
 pub struct ConfirmForm {
     nonce: String,
 }
+
+/// The organization's slug, and the endpoint's id.
+type EndpointPath = web::Path<(String, String)>;
 
 fn page_url(slug: &str, id: &EndpointId) -> String {
     format!("{}/webhooks/{id}", url(slug))
@@ -93,11 +96,7 @@ fn reveal(
 ///
 /// # Errors
 /// `NotFound`, or `Denied` for builders.
-pub async fn show(
-    state: web::Data<State>,
-    me: SignedIn,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse, AppError> {
+pub async fn show(state: web::Data<State>, me: SignedIn, path: EndpointPath) -> Result<HttpResponse, AppError> {
     let (slug, id) = path.into_inner();
     draw_endpoint(&state, &me, &slug, EndpointId(id), (200, Errors::none())).await
 }
@@ -161,6 +160,21 @@ fn delivery_row(page_url: &str, delivery: &Delivery, attempts: &[Attempt], now: 
     }
 }
 
+/// Does something to an endpoint and goes back to its page, which says what is wrong where it was refused.
+async fn act_on(
+    (state, me): (&State, &SignedIn),
+    (slug, id): (String, String),
+    done: &'static str,
+    deed: impl FnOnce(&mut OrgScope<'_>, &EndpointId) -> Result<(), AppError> + Send + 'static,
+) -> Result<HttpResponse, AppError> {
+    let id = EndpointId(id);
+    let asked = id.clone();
+    match me.act(state, &slug, move |scope| deed(scope, &asked)).await {
+        Ok(_) => go(me.htmx, &me.session, Flash::done(done), &page_url(&slug, &id)),
+        Err(error) => draw_endpoint(state, me, &slug, id, mendable(error)?).await,
+    }
+}
+
 /// `POST …/webhooks/{id}/test`.
 ///
 /// # Errors
@@ -168,16 +182,10 @@ fn delivery_row(page_url: &str, delivery: &Delivery, attempts: &[Attempt], now: 
 pub async fn test(
     state: web::Data<State>,
     me: SignedIn,
-    path: web::Path<(String, String)>,
+    path: EndpointPath,
     _form: Form<NoFields>,
 ) -> Result<HttpResponse, AppError> {
-    let (slug, id) = path.into_inner();
-    let id = EndpointId(id);
-    let asked = id.clone();
-    match me.act(&state, &slug, move |scope| deeds::test_endpoint(scope, &asked)).await {
-        Ok(_) => go(me.htmx, &me.session, Flash::done("A test alert is on its way."), &page_url(&slug, &id)),
-        Err(error) => draw_endpoint(&state, &me, &slug, id, mendable(error)?).await,
-    }
+    act_on((&state, &me), path.into_inner(), "A test alert is on its way.", deeds::test_endpoint).await
 }
 
 /// `POST …/webhooks/{id}/enable`.
@@ -187,14 +195,10 @@ pub async fn test(
 pub async fn enable(
     state: web::Data<State>,
     me: SignedIn,
-    path: web::Path<(String, String)>,
+    path: EndpointPath,
     _form: Form<NoFields>,
 ) -> Result<HttpResponse, AppError> {
-    let (slug, id) = path.into_inner();
-    let id = EndpointId(id);
-    let url = page_url(&slug, &id);
-    me.act(&state, &slug, move |scope| deeds::enable_endpoint(scope, &id)).await?;
-    go(me.htmx, &me.session, Flash::done("The endpoint is enabled."), &url)
+    act_on((&state, &me), path.into_inner(), "The endpoint is enabled.", deeds::enable_endpoint).await
 }
 
 /// `POST …/webhooks/{id}/deliveries/{delivery}/redeliver`.
@@ -208,23 +212,15 @@ pub async fn redeliver(
     _form: Form<NoFields>,
 ) -> Result<HttpResponse, AppError> {
     let (slug, id, delivery) = path.into_inner();
-    let (id, delivery) = (EndpointId(id), DeliveryId(delivery));
-    let asked = id.clone();
-    match me.act(&state, &slug, move |scope| deeds::redeliver(scope, &asked, &delivery)).await {
-        Ok(_) => go(me.htmx, &me.session, Flash::done("The alert is on its way again."), &page_url(&slug, &id)),
-        Err(error) => draw_endpoint(&state, &me, &slug, id, mendable(error)?).await,
-    }
+    let again = move |scope: &mut OrgScope<'_>, id: &EndpointId| deeds::redeliver(scope, id, &DeliveryId(delivery));
+    act_on((&state, &me), (slug, id), "The alert is on its way again.", again).await
 }
 
 /// `GET …/webhooks/{id}/rotate`.
 ///
 /// # Errors
 /// `NotFound`, or `Denied` for builders.
-pub async fn rotate_form(
-    state: web::Data<State>,
-    me: SignedIn,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse, AppError> {
+pub async fn rotate_form(state: web::Data<State>, me: SignedIn, path: EndpointPath) -> Result<HttpResponse, AppError> {
     let (slug, id) = path.into_inner();
     let (host, mut page) = confirm(&state, &me, &slug, EndpointId(id), "rotate").await?;
     page.title = format!("Rotate the signing secret of {host}?");
@@ -243,7 +239,7 @@ pub async fn rotate_form(
 pub async fn rotate(
     state: web::Data<State>,
     me: SignedIn,
-    path: web::Path<(String, String)>,
+    path: EndpointPath,
     form: Form<ConfirmForm>,
 ) -> Result<HttpResponse, AppError> {
     let (slug, id) = path.into_inner();
@@ -260,11 +256,7 @@ pub async fn rotate(
 ///
 /// # Errors
 /// `NotFound`, or `Denied` for builders.
-pub async fn remove_form(
-    state: web::Data<State>,
-    me: SignedIn,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse, AppError> {
+pub async fn remove_form(state: web::Data<State>, me: SignedIn, path: EndpointPath) -> Result<HttpResponse, AppError> {
     let (slug, id) = path.into_inner();
     let (host, mut page) = confirm(&state, &me, &slug, EndpointId(id), "remove").await?;
     page.title = format!("Remove the webhook endpoint at {host}?");
@@ -281,7 +273,7 @@ pub async fn remove_form(
 pub async fn remove(
     state: web::Data<State>,
     me: SignedIn,
-    path: web::Path<(String, String)>,
+    path: EndpointPath,
     _form: Form<ConfirmForm>,
 ) -> Result<HttpResponse, AppError> {
     let (slug, id) = path.into_inner();

@@ -81,13 +81,17 @@ fn refuse((error, error_description): Refusal) -> HttpResponse {
     HttpResponse::BadRequest().json(DeviceError { error, error_description })
 }
 
-/// What was sent, or what is said of a body that cannot be read.
-fn read<T>(form: Result<Form<T>, AppError>) -> Result<Result<T, Refusal>, AppError> {
-    match form {
-        Ok(form) => Ok(Ok(form.0)),
-        Err(AppError::BadRequest(_)) => Ok(Err(("invalid_request", "The form is broken or repeats a field."))),
-        Err(error) => Err(error),
-    }
+/// What was sent, where it can be read and stands the check, or the answer that says why not.
+fn read<T>(
+    form: Result<Form<T>, AppError>,
+    check: impl FnOnce(&T) -> Result<(), Refusal>,
+) -> Result<Result<T, HttpResponse>, AppError> {
+    let form = match form {
+        Ok(form) => check(&form.0).map(|()| form.0),
+        Err(AppError::BadRequest(_)) => Err(("invalid_request", "The form is broken or repeats a field.")),
+        Err(error) => return Err(error),
+    };
+    Ok(form.map_err(refuse))
 }
 
 fn check_client(id: &str) -> Result<(), Refusal> {
@@ -122,9 +126,9 @@ pub async fn code(
     state: web::Data<State>,
     form: Result<Form<CodeForm>, AppError>,
 ) -> Result<HttpResponse, AppError> {
-    let form = match read(form)?.and_then(|form| check_client(&form.client_id).map(|()| form)) {
+    let form = match read(form, |form| check_client(&form.client_id))? {
         Ok(form) => form,
-        Err(refusal) => return Ok(refuse(refusal)),
+        Err(refused) => return Ok(refused),
     };
     let begin =
         state.run(client::origin(&req, "cli"), move |conn, ctx| deeds::begin_device(conn, ctx, &form.device_name));
@@ -165,9 +169,9 @@ pub async fn token(
     state: web::Data<State>,
     form: Result<Form<TokenForm>, AppError>,
 ) -> Result<HttpResponse, AppError> {
-    let form = match read(form)?.and_then(|form| check_grant(&form).map(|()| form)) {
+    let form = match read(form, check_grant)? {
         Ok(form) => form,
-        Err(refusal) => return Ok(refuse(refusal)),
+        Err(refused) => return Ok(refused),
     };
     let poll =
         state.run(client::origin(&req, "cli"), move |conn, ctx| deeds::poll_device(conn, ctx, &form.device_code));

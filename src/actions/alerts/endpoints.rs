@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::fan_out::deliver;
 use super::raise::new_alert;
-use super::reach::{host_of, parse_url};
+use super::reach::{host_of, is_same_place, parse_url};
 use super::seal::Seal;
 use crate::actions::keys::Once;
 use crate::actions::{AppError, OrgScope};
@@ -98,7 +98,7 @@ pub fn create_endpoint(
     let url = parse_url(url, is_private_allowed).map_err(refused)?;
     scope.ctx.rules.format.refuse_key(&url).map_err(refused)?;
     let there = rows::list_endpoints(scope.conn, &scope.org.id)?;
-    if there.iter().any(|endpoint| endpoint.url == url) {
+    if there.iter().any(|endpoint| is_same_place(&endpoint.url, &url)) {
         return Err(AppError::field("url", "Alerts are sent to this address already."));
     }
     if there.len() >= ENDPOINTS_MAX {

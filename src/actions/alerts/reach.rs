@@ -86,6 +86,20 @@ pub fn parse_url(text: &str, is_private_allowed: bool) -> Result<String, String>
     Ok(text.to_owned())
 }
 
+/// Whether two addresses of endpoints lead to the same place. Case tells hosts and schemes apart no more than a port does that
+/// goes without saying; of paths it may.
+#[must_use]
+pub(super) fn is_same_place(one: &str, other: &str) -> bool {
+    let place = |url: &str| {
+        let uri = url.parse::<Uri>().ok()?;
+        let scheme = uri.scheme_str()?.to_ascii_lowercase();
+        let port = uri.port_u16().unwrap_or(if scheme == "http" { 80 } else { 443 });
+        let path = uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
+        Some((uri.host()?.trim_end_matches('.').to_ascii_lowercase(), port, scheme, path))
+    };
+    one == other || place(one).is_some_and(|place_of_one| place(other) == Some(place_of_one))
+}
+
 /// The host of an endpoint's address, for people: the rest may be somebody's secret.
 #[must_use]
 pub fn host_of(url: &str) -> String {
@@ -181,5 +195,24 @@ mod tests {
         assert!(parse_url(&format!("https://example.com/{}", "x".repeat(1000)), false).is_err());
         assert!(parse_url("http://127.0.0.1:9000/x", true).is_ok() && parse_url("http://u@127.0.0.1/", true).is_err());
         assert_eq!(host_of("https://hooks.example.com:1/T0KEN"), "hooks.example.com");
+    }
+
+    #[test]
+    fn the_same_place_is_known_however_it_is_written() {
+        let place = "https://hooks.example.com/T0ken?a=B";
+        for same in ["HTTPS://Hooks.Example.COM/T0ken?a=B", "https://hooks.example.com.:443/T0ken?a=B"] {
+            assert!(is_same_place(place, same) && is_same_place(same, place), "{same}");
+        }
+        assert!(is_same_place("https://example.com", "https://EXAMPLE.com/"));
+        for other in [
+            "http://hooks.example.com/T0ken?a=B",
+            "https://hooks.example.com:8443/T0ken?a=B",
+            "https://hooks.example.com/t0ken?a=B",
+            "https://hooks.example.com/T0ken?a=b",
+            "https://hooks.example.com/T0ken",
+            "https://example.com/T0ken?a=B",
+        ] {
+            assert!(!is_same_place(place, other), "{other}");
+        }
     }
 }

@@ -271,3 +271,26 @@ fn the_schema_is_brought_up_to_date_once_and_a_newer_one_is_refused() {
     }
     assert_eq!(place.run(&["doctor"]).code, 1);
 }
+
+#[test]
+fn the_doctor_tells_of_webhook_secrets_that_this_session_key_cannot_read() {
+    let (key, other) = ("a1b2".repeat(32), "c3d4".repeat(32));
+    let place = Place::new().set("KEYRACK_SESSION_KEY", &key);
+    assert_eq!(place.run(&["migrate"]).code, 0);
+    let seal = keyrack::actions::alerts::Seal::from_session_key(&[0xa1, 0xb2].repeat(32));
+    let sealed = seal.seal("whe_1", &keyrack::domain::webhook::WebhookSecret::new([7; 32])).unwrap();
+    let mut conn =
+        <diesel::SqliteConnection as diesel::Connection>::establish(place.path("keyrack.db").to_str().unwrap())
+            .unwrap();
+    let rows = format!(
+        "INSERT INTO orgs (id, slug, name, plan, created_at) VALUES ('org_1', 'acme', 'Acme', 'default', 0);
+         INSERT INTO webhook_endpoints (id, org_id, url, secret, created_at, created_by) \
+         VALUES ('whe_1', 'org_1', 'https://example.com/', '{sealed}', 0, 'usr_1');"
+    );
+    diesel::connection::SimpleConnection::batch_execute(&mut conn, &rows).unwrap();
+    let fine = place.run(&["doctor"]);
+    assert!(fine.stdout.contains("ok    session key") && !fine.stdout.contains("webhooks"), "{}", fine.stdout);
+    let place = place.set("KEYRACK_SESSION_KEY", &other);
+    let told = place.run(&["doctor"]).stdout;
+    assert!(told.contains("warn  webhooks: acme has endpoints whose signing secret"), "{told}");
+}

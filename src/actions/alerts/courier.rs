@@ -78,7 +78,7 @@ fn prepare(
         return Ok(Err("The organization is gone".to_owned()));
     };
     let Some(secrets) = secrets_of(seal, &endpoint, now) else {
-        return Ok(Err("The endpoint's secret cannot be read: rotate it".to_owned()));
+        return Ok(Err("Its secret can't be read: get a new one".to_owned()));
     };
     let (body, timestamp) = (payload(&delivery.alert, &org), now.as_micros() / 1_000_000);
     let signature = signatures(&secrets, delivery.id.as_str(), timestamp, &body);

@@ -1,5 +1,7 @@
 //! Webhook endpoints: who may set them up, their secrets, their log.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::fan_out::deliver;
@@ -8,10 +10,10 @@ use super::reach::{host_of, is_same_place, parse_url};
 use super::seal::Seal;
 use crate::actions::keys::Once;
 use crate::actions::{AppError, OrgScope};
-use crate::db;
 use crate::db::alerts::deliveries::{self, Attempt, Channel, Delivery};
 use crate::db::alerts::endpoints::{self as rows, Endpoint};
 use crate::db::tokens::Done;
+use crate::db::{self, Conn};
 use crate::domain::alert::{AlertKind, Facts, OLD_SECRET_SIGNS};
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::domain::policy;
@@ -55,6 +57,24 @@ pub fn list_endpoints(scope: &mut OrgScope<'_>) -> Result<Vec<Endpoint>, AppErro
 /// `NotFound`, or `Denied` for those who may not see to them.
 pub fn get_endpoint(scope: &mut OrgScope<'_>, id: &EndpointId) -> Result<Endpoint, AppError> {
     load(scope, id)
+}
+
+/// Whether alerts can be signed for an endpoint: its secret was sealed under the session key that there is now.
+#[must_use]
+pub fn can_sign(seal: &Seal, endpoint: &Endpoint) -> bool {
+    seal.open(endpoint.id.as_str(), &endpoint.secret).is_some()
+}
+
+/// The slug of each organization with endpoints that nothing can be signed for, for the operator.
+///
+/// # Errors
+/// The database's own failure.
+pub fn list_unreadable(conn: &mut Conn, seal: &Seal) -> Result<BTreeSet<String>, AppError> {
+    let mut slugs = BTreeSet::new();
+    for endpoint in rows::list_all_endpoints(conn)?.iter().filter(|endpoint| !can_sign(seal, endpoint)) {
+        slugs.extend(db::orgs::find_org_by_id(conn, &endpoint.org)?.map(|org| org.slug));
+    }
+    Ok(slugs)
 }
 
 /// What came of setting up or rotating.
@@ -128,7 +148,7 @@ fn audit(scope: &mut OrgScope<'_>, action: &str, endpoint: &Endpoint, after: Val
     scope.audit(action, (endpoint.id.as_str(), &host), Value::Null, after)
 }
 
-/// Gives an endpoint a new secret; the one before signs too for a day.
+/// Gives an endpoint a new secret; the one before signs too for a day, if it can be read.
 ///
 /// # Errors
 /// `NotFound`, or not allowed.
@@ -145,7 +165,8 @@ pub fn rotate_secret(
     let endpoint = load(scope, id)?;
     let (secret, until) = (new_secret()?, scope.now.plus(OLD_SECRET_SIGNS));
     let sealed = seal.seal(id.as_str(), &secret)?;
-    rows::update_secret(scope.conn, id, &sealed, &endpoint.secret, until)?;
+    let until = can_sign(seal, &endpoint).then_some(until);
+    rows::update_secret(scope.conn, id, &sealed, until.map(|until| (endpoint.secret.as_str(), until)))?;
     note_done(scope, once, id)?;
     audit(scope, "webhook.secret_rotated", &endpoint, json!({"old_secret_valid_until": until}))?;
     Ok(WithSecret { endpoint: load(scope, id)?, secret: Some(secret) })

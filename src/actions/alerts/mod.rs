@@ -14,8 +14,8 @@ mod switches;
 pub use crate::db::alerts::deliveries::{Attempt, Delivery};
 pub use crate::db::alerts::endpoints::Endpoint;
 pub use endpoints::{
-    WithSecret, create_endpoint, delivery_log, enable_endpoint, get_endpoint, list_endpoints, redeliver,
-    remove_endpoint, rotate_secret, test_endpoint, test_mail,
+    WithSecret, can_sign, create_endpoint, delivery_log, enable_endpoint, get_endpoint, list_endpoints,
+    list_unreadable, redeliver, remove_endpoint, rotate_secret, test_endpoint, test_mail,
 };
 pub use fan_out::{Ways, fan_out};
 pub use raise::{raise, raise_for_key, raise_in, raise_limit};

@@ -1,8 +1,10 @@
 //! `keyrack doctor`: looks at everything that can be wrong without changing anything.
 
 use super::{CliError, ExitCode, act, open_existing, say};
+use crate::actions::AppError;
+use crate::actions::alerts::{Seal, list_unreadable};
 use crate::db::{self, Conn, Db};
-use crate::settings::{Origin, Settings, file_beside};
+use crate::settings::{Origin, SessionKey, Settings, file_beside};
 
 /// What was found, in the order of looking.
 #[derive(Default)]
@@ -33,31 +35,36 @@ pub(in crate::cli) fn doctor(settings: Result<Settings, CliError>) -> ExitCode {
         Ok(settings) => {
             report.ok("settings: all understood");
             settings.warnings().iter().for_each(|warning| report.warn(warning));
-            check_session_key(&settings, &mut report);
+            let key = check_session_key(&settings, &mut report);
             match open_existing(&settings) {
                 Err(error) => report.fail(&error.message),
-                Ok(db) => check_database(&settings, &db, &mut report),
+                Ok(db) => check_database(&settings, key.as_ref(), &db, &mut report),
             }
         }
     }
     if report.failed { ExitCode::Error } else { ExitCode::Ok }
 }
 
-fn check_session_key(settings: &Settings, report: &mut Report) {
+/// The key, where there is one.
+fn check_session_key(settings: &Settings, report: &mut Report) -> Option<SessionKey> {
     if settings.origin("session_key") != Origin::Default {
-        return report.ok("session key: given by the settings");
+        report.ok("session key: given by the settings");
+        return settings.session_key.clone();
     }
     let path = file_beside(settings.database_url.sqlite_path());
     if !path.exists() {
-        return report.warn(&format!("session key: {} is made at the first start", path.display()));
+        report.warn(&format!("session key: {} is made at the first start", path.display()));
+        return None;
     }
-    match crate::settings::load_or_create(&path) {
+    let key = crate::settings::load_or_create(&path);
+    match &key {
         Ok(_) => report.ok(&format!("session key: {}", path.display())),
-        Err(error) => report.fail(&error),
+        Err(error) => report.fail(error),
     }
+    key.ok()
 }
 
-fn check_database(settings: &Settings, db: &Db, report: &mut Report) {
+fn check_database(settings: &Settings, key: Option<&SessionKey>, db: &Db, report: &mut Report) {
     // Opening checks WAL, full synchronisation and foreign keys of SQLite.
     report.ok(&format!("database: {}, schema up to date", db.describe()));
     let checked = act(db, settings, |conn, ctx| {
@@ -78,6 +85,7 @@ fn check_database(settings: &Settings, db: &Db, report: &mut Report) {
             report.ok("data: every rule holds");
             report.ok(&format!("audit logs: whole, {chains} of them"));
         }
+        check_webhooks(key, conn, report)?;
         check_people(settings, conn, report)
     });
     if let Err(error) = checked {
@@ -85,7 +93,19 @@ fn check_database(settings: &Settings, db: &Db, report: &mut Report) {
     }
 }
 
-fn check_people(settings: &Settings, conn: &mut Conn, report: &mut Report) -> Result<(), crate::actions::AppError> {
+fn check_webhooks(key: Option<&SessionKey>, conn: &mut Conn, report: &mut Report) -> Result<(), AppError> {
+    // Where no key is, one is made that cannot read what was sealed before either.
+    let key = key.map_or(&[][..], |key| key.as_bytes());
+    for slug in list_unreadable(conn, &Seal::from_session_key(key))? {
+        report.warn(&format!(
+            "webhooks: {slug} has endpoints whose signing secret this session key cannot read, so nothing is sent there; \
+             put the key of before back, or let an admin get new secrets under Settings → Notifications"
+        ));
+    }
+    Ok(())
+}
+
+fn check_people(settings: &Settings, conn: &mut Conn, report: &mut Report) -> Result<(), AppError> {
     match db::users::count_users(conn)? {
         0 => report.warn("people: nobody yet; `keyrack admin setup-link` prints the link for the owner"),
         people => report.ok(&format!("people: {people}")),

@@ -103,13 +103,22 @@ pub fn find_endpoint(conn: &mut Conn, org: &OrgId, id: &EndpointId) -> DbResult<
     Ok(row.map(Endpoint::from))
 }
 
-/// Puts another secret in place; the one before signs too until then.
-pub fn update_secret(conn: &mut Conn, id: &EndpointId, secret: &str, old: &str, until: Timestamp) -> DbResult<()> {
+/// The endpoints of all organizations, the oldest first.
+pub fn list_all_endpoints(conn: &mut Conn) -> DbResult<Vec<Endpoint>> {
+    let rows: Vec<Row> = webhook_endpoints::table
+        .filter(webhook_endpoints::removed_at.is_null())
+        .order((webhook_endpoints::created_at, webhook_endpoints::id))
+        .load(conn)?;
+    Ok(rows.into_iter().map(Endpoint::from).collect())
+}
+
+/// Puts another secret in place; the one before, if there is any, signs too until then.
+pub fn update_secret(conn: &mut Conn, id: &EndpointId, secret: &str, old: Option<(&str, Timestamp)>) -> DbResult<()> {
     diesel::update(webhook_endpoints::table.find(id.as_str()))
         .set((
             webhook_endpoints::secret.eq(secret),
-            webhook_endpoints::old_secret.eq(old),
-            webhook_endpoints::old_secret_until.eq(until.as_micros()),
+            webhook_endpoints::old_secret.eq(old.map_or("", |(old, _)| old)),
+            webhook_endpoints::old_secret_until.eq(old.map(|(_, until)| until.as_micros())),
         ))
         .execute(conn)
         .map(|_| ())

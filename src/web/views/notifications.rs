@@ -92,6 +92,8 @@ pub struct EndpointPage {
     pub endpoint: EndpointRow,
     /// Whether nothing is sent there.
     pub is_disabled: bool,
+    /// Whether nothing can be signed for it: its secret was sealed under another session key.
+    pub needs_secret: bool,
     /// Until when the secret before signs too.
     pub old_secret: Option<Time>,
     /// The newest deliveries.

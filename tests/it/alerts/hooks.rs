@@ -1,6 +1,10 @@
 //! Webhooks, to a real receiver that checks signatures.
 
+use keyrack::actions::alerts::Seal;
+use keyrack::db::alerts::endpoints::update_secret;
+use keyrack::domain::ids::EndpointId;
 use keyrack::domain::time::Span;
+use keyrack::domain::webhook::WebhookSecret;
 use serde_json::json;
 
 use super::local;
@@ -76,6 +80,36 @@ async fn a_form_sent_twice_makes_one_endpoint_and_shows_its_secret_once() {
         ada.post(HOOKS, &[("url", same)]).await.assert_status(422).assert_see("to this address already");
     }
     assert_eq!(app.count("audit_log WHERE action = 'webhook.created'"), 1);
+}
+
+#[actix_web::test]
+async fn a_secret_that_another_session_key_sealed_is_replaced_on_the_page() {
+    let (app, receiver) = (TestApp::with(local), Receiver::start());
+    let courier = app.courier(None);
+    let ada = app.enter("ada");
+    let (page, _) = add(&app, &ada, &receiver.url()).await;
+    ada.get(&page).await.assert_has_not("#needs-secret").assert_see("Rotate secret");
+    // As after a restore beside another session key.
+    let id = EndpointId::from(page.rsplit('/').next().unwrap());
+    let sealed = Seal::from_session_key(&[9; 64]).seal(id.as_str(), &WebhookSecret::new([3; 32])).unwrap();
+    app.database.run(|conn| update_secret(conn, &id, &sealed, None).unwrap());
+    app.db_create_key("ben", "deploy");
+    courier.work_off().unwrap();
+    assert_eq!(receiver.received().len(), 0);
+    ada.get(PAGE).await.assert_see("Needs a new secret");
+    let log =
+        ada.get(&page).await.assert_has("#needs-secret").assert_see("get a new one").assert_dont_see("Rotate secret");
+    let form = format!("{page}/rotate");
+    ada.get(&form).await.assert_see("can't be read any more").assert_dont_see("signed with both");
+    let new =
+        secret_in(&ada.fill_in(&form, &form, &[]).await.assert_status(200).assert_see("signed with this one only"));
+    app.learn(&new);
+    ada.get(&page).await.assert_has_not("#needs-secret").assert_dont_see("Old secret signs until");
+    ada.post(&log.attribute("#log form", "action").remove(0), &[]).await.assert_goes_to(&page);
+    courier.work_off().unwrap();
+    let received = receiver.received();
+    assert_eq!((received.len(), received[0].signatures_by(&new)), (1, 1));
+    assert_eq!(received[0].header("webhook-signature").split(' ').count(), 1);
 }
 
 #[actix_web::test]

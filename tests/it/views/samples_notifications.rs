@@ -72,6 +72,7 @@ pub(super) fn all() -> Vec<Sample> {
         host: "hooks.acme.example".into(),
         endpoint: endpoint("active", "Working"),
         is_disabled: false,
+        needs_secret: false,
         old_secret: Some(time("in 23 h")),
         log: vec![delivery("dlv_1", "active", "Delivered", false), delivery("dlv_2", "rotating", "Trying again", true)],
         errors: Errors::none(),
@@ -81,6 +82,12 @@ pub(super) fn all() -> Vec<Sample> {
         is_disabled: true,
         log: vec![delivery("dlv_3", "revoked", "Given up", false)],
         errors: Errors::about_all("Nothing is sent to this endpoint. Enable it first."),
+        ..with_log.clone()
+    };
+    let unreadable = EndpointPage {
+        endpoint: endpoint("revoked", "Needs a new secret"),
+        needs_secret: true,
+        old_secret: None,
         ..with_log.clone()
     };
     let secret = EndpointSecretPage {
@@ -117,6 +124,7 @@ pub(super) fn all() -> Vec<Sample> {
         ("notifications-mistake", Box::new(mistake)),
         ("webhook", Box::new(with_log)),
         ("webhook-disabled", Box::new(disabled)),
+        ("webhook-unreadable", Box::new(unreadable)),
         ("webhook-secret", Box::new(secret)),
         ("webhook-remove", Box::new(confirm)),
     ]

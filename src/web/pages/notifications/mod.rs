@@ -99,7 +99,7 @@ async fn draw_page(
         Ok((deeds::list_switches(scope)?, is_admin, endpoints, ask_an_owner(&members), scope.now))
     });
     let ((switches, is_admin, endpoints, ask, now), account) = look.await?;
-    let base = url(slug);
+    let (base, seal) = (url(slug), webhooks::seal(state));
     let page = NotificationsPage {
         chrome: me.chrome(state, &account, Some(slug), Nav::Notifications)?,
         has_mail: state.config.alerts.has_mail,
@@ -111,7 +111,7 @@ async fn draw_page(
         endpoints: endpoints
             .iter()
             .map(|endpoint| {
-                let (state, state_text) = webhooks::state_of(endpoint);
+                let (state, state_text) = webhooks::state_of(endpoint, &seal);
                 let page_url = format!("{base}/webhooks/{}", endpoint.id);
                 let created = time(endpoint.created_at, now);
                 EndpointRow { page_url, url: endpoint.url.clone(), state, state_text, created }

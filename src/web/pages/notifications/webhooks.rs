@@ -39,13 +39,14 @@ fn page_url(slug: &str, id: &EndpointId) -> String {
     format!("{}/webhooks/{id}", url(slug))
 }
 
-fn seal(state: &State) -> Seal {
+pub(super) fn seal(state: &State) -> Seal {
     Seal::from_session_key(&state.config.session_key)
 }
 
 /// How an endpoint fares: for the look, and in words.
-pub(super) fn state_of(endpoint: &Endpoint) -> (&'static str, String) {
+pub(super) fn state_of(endpoint: &Endpoint, seal: &Seal) -> (&'static str, String) {
     match (&endpoint.disabled, endpoint.failures) {
+        (None, _) if !deeds::can_sign(seal, endpoint) => ("revoked", "Needs a new secret".to_owned()),
         (Some((_, reason)), _) => ("revoked", format!("Disabled: {}", reason.to_lowercase())),
         (None, 0) => ("active", "Working".to_owned()),
         (None, 1) => ("expired", "Failed once".to_owned()),
@@ -113,12 +114,14 @@ async fn draw_endpoint(
         Ok((deeds::get_endpoint(scope, &id)?, deeds::delivery_log(scope, &id)?, scope.now))
     });
     let ((endpoint, log, now), account) = look.await?;
-    let (look, state_text) = state_of(&endpoint);
+    let seal = seal(state);
+    let (look, state_text) = state_of(&endpoint, &seal);
     let page = EndpointPage {
         chrome: me.chrome(state, &account, Some(slug), Nav::Notifications)?,
         back_url: url(slug),
         host: deeds::host_of(&endpoint.url),
         is_disabled: endpoint.disabled.is_some(),
+        needs_secret: !deeds::can_sign(&seal, &endpoint),
         old_secret: endpoint.old_secret.as_ref().filter(|(_, until)| now < *until).map(|(_, until)| time(*until, now)),
         endpoint: EndpointRow {
             page_url: page_url.clone(),
@@ -222,13 +225,21 @@ pub async fn redeliver(
 /// `NotFound`, or `Denied` for builders.
 pub async fn rotate_form(state: web::Data<State>, me: SignedIn, path: EndpointPath) -> Result<HttpResponse, AppError> {
     let (slug, id) = path.into_inner();
-    let (host, mut page) = confirm(&state, &me, &slug, EndpointId(id), "rotate").await?;
-    page.title = format!("Rotate the signing secret of {host}?");
-    page.text =
-        "You get a new secret now. For 24 hours alerts are signed with both, so that nothing is lost while you \
-                 replace it."
-            .to_owned();
-    page.button = "Rotate secret";
+    let (endpoint, mut page) = confirm(&state, &me, &slug, EndpointId(id), "rotate").await?;
+    let host = deeds::host_of(&endpoint.url);
+    if deeds::can_sign(&seal(&state), &endpoint) {
+        page.title = format!("Rotate the signing secret of {host}?");
+        let text = "You get a new secret now. For 24 hours alerts are signed with both, so that nothing is lost while you \
+                    replace it.";
+        page.text = text.to_owned();
+        page.button = "Rotate secret";
+    } else {
+        page.title = format!("Get a new signing secret for {host}?");
+        let text = "The secret before can't be read any more, so only the new one signs. Your endpoint refuses alerts \
+                    until it knows it.";
+        page.text = text.to_owned();
+        page.button = "Get new secret";
+    }
     draw(me.htmx, 200, &page)
 }
 
@@ -248,8 +259,11 @@ pub async fn rotate(
     let done = me.act(&state, &slug, move |scope| deeds::rotate_secret(scope, &seal, &id, once.as_ref()));
     let (made, account) = done.await?;
     let chrome = me.chrome(&state, &account, Some(&slug), Nav::Notifications)?;
-    let until = made.endpoint.old_secret.as_ref().map(|(_, until)| until.human()).unwrap_or_default();
-    reveal(&me, &slug, made, format!("The old secret signs beside it until {until}."), chrome)
+    let rotated = match &made.endpoint.old_secret {
+        Some((_, until)) => format!("The old secret signs beside it until {}.", until.human()),
+        None => "Alerts are signed with this one only, from now on.".to_owned(),
+    };
+    reveal(&me, &slug, made, rotated, chrome)
 }
 
 /// `GET …/webhooks/{id}/remove`.
@@ -258,8 +272,8 @@ pub async fn rotate(
 /// `NotFound`, or `Denied` for builders.
 pub async fn remove_form(state: web::Data<State>, me: SignedIn, path: EndpointPath) -> Result<HttpResponse, AppError> {
     let (slug, id) = path.into_inner();
-    let (host, mut page) = confirm(&state, &me, &slug, EndpointId(id), "remove").await?;
-    page.title = format!("Remove the webhook endpoint at {host}?");
+    let (endpoint, mut page) = confirm(&state, &me, &slug, EndpointId(id), "remove").await?;
+    page.title = format!("Remove the webhook endpoint at {}?", deeds::host_of(&endpoint.url));
     page.text = "Nothing is sent there any more, also not what was still on its way. You can't undo this.".to_owned();
     page.button = "Remove endpoint";
     page.is_danger = true;
@@ -282,14 +296,14 @@ pub async fn remove(
     go(me.htmx, &me.session, Flash::done(text), &url(&slug))
 }
 
-/// A question about an endpoint, still without its words; and the endpoint's host.
+/// A question about an endpoint, still without its words; and the endpoint.
 async fn confirm(
     state: &State,
     me: &SignedIn,
     slug: &str,
     id: EndpointId,
     below: &str,
-) -> Result<(String, EndpointConfirmPage), AppError> {
+) -> Result<(Endpoint, EndpointConfirmPage), AppError> {
     let page_url = page_url(slug, &id);
     let (endpoint, account) = me.look(state, slug, move |scope| deeds::get_endpoint(scope, &id)).await?;
     let page = EndpointConfirmPage {
@@ -299,5 +313,5 @@ async fn confirm(
         nonce: random::nonce()?,
         ..EndpointConfirmPage::default()
     };
-    Ok((deeds::host_of(&endpoint.url), page))
+    Ok((endpoint, page))
 }

@@ -4,10 +4,11 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::cli::CliError;
 use crate::cli::client::env::Environment;
+use crate::clock::Moment;
 
 /// `$XDG_STATE_HOME/NAME`; nothing where there is not even a home.
 pub(in crate::cli) fn state_folder(env: &Environment, name: &str) -> Option<PathBuf> {
@@ -73,10 +74,10 @@ pub(in crate::cli) fn lock_beside(path: &Path) -> io::Result<File> {
     make_folder(path.parent().unwrap_or(Path::new(".")))?;
     let lock =
         File::options().create(true).truncate(false).write(true).mode(0o600).open(path.with_extension("lock"))?;
-    let deadline = Instant::now() + PATIENCE;
+    let began = Moment::now();
     loop {
         match lock.try_lock() {
-            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+            Err(TryLockError::WouldBlock) if began.elapsed() < PATIENCE => {
                 std::thread::park_timeout(Duration::from_millis(20));
             }
             Err(TryLockError::WouldBlock) => return Err(io::Error::other("another command is writing it")),

@@ -244,5 +244,5 @@ async fn a_secret_that_cannot_be_read_any_more_says_so_and_sends_nothing_unsigne
     ada.post(&format!("{page}/test"), &[]).await.assert_goes_to(&page);
     app.courier(None).work_off().unwrap();
     assert!(receiver.received().is_empty());
-    ada.get(&page).await.assert_see("secret cannot be read: rotate it");
+    ada.get(&page).await.assert_see("secret can't be read: get a new one");
 }

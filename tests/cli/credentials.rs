@@ -199,7 +199,7 @@ fn nothing_secret_stands_in_the_list_of_processes() {
     child.wait().unwrap();
 }
 
-fn token_of(home: &Home) -> String {
+pub(crate) fn token_of(home: &Home) -> String {
     let text = std::fs::read_to_string(home.credentials()).unwrap();
     let content: serde_json::Value = serde_json::from_str(&text).unwrap();
     let login = content["logins"].as_object().unwrap().values().next().unwrap();
@@ -227,6 +227,11 @@ impl Thief {
 
     /// That answers with this head, and no body.
     pub(crate) fn answering(head: &str) -> Self {
+        Self::saying(head, "")
+    }
+
+    /// That answers with this head and body.
+    pub(crate) fn saying(head: &str, body: &'static str) -> Self {
         use std::io::{Read as _, Write as _};
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -243,7 +248,7 @@ impl Thief {
                 if head.is_empty() {
                     kept.push(stream);
                 } else {
-                    let _ = write!(stream, "{head}Content-Length: 0\r\nConnection: close\r\n\r\n");
+                    let _ = write!(stream, "{head}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
                 }
             }
         });

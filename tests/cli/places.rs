@@ -4,6 +4,7 @@ use keyrack::clock::Clock;
 use keyrack::db;
 use keyrack::domain::org::Role;
 
+use crate::credentials::token_of;
 use crate::support::{Home, World, cast};
 
 /// Ada works for Globex too.
@@ -111,6 +112,11 @@ fn a_person_reaches_all_organizations_and_chooses_one() {
     let other = if before == "acme" { "globex" } else { "acme" };
     assert_eq!(org(&home, &["--org", other]), other);
     assert_eq!(org(&home, &[]), before, "for one command only");
+    // The same token from elsewhere is the same person, without the choice that is kept with the sign-in.
+    let given = Home::new().set("KEYRACK_API_KEY", &token_of(&home)).set("KEYRACK_PLATFORM_URL", &world.url());
+    assert_eq!(org(&given, &["--org", "globex"]), "globex");
+    assert_eq!(org(&given, &["--org", "acme"]), "acme");
+    given.run(&["orgs", "use", "globex"]).failed(2, "--org globex instead");
     home.run(&["orgs", "use", "nowhere"]).failed(3, "You are not in an organization “nowhere”");
     let used = home.run(&["orgs", "use", other]).ok();
     assert!(used.stdout.is_empty() && used.stderr.contains("from now on"), "{used:?}");

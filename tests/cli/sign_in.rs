@@ -1,5 +1,6 @@
 //! `auth`: the device code from both ends, on a terminal and off it.
 
+use crate::credentials::Thief;
 use crate::support::{Home, World};
 
 fn begin(home: &Home, world: &World) -> String {
@@ -95,6 +96,40 @@ fn it_slows_down_when_the_server_wants_it() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert!(began.elapsed() >= std::time::Duration::from_secs(9), "5 seconds and 5 more: {:?}", began.elapsed());
+}
+
+/// A sign-in that was begun, and is to be finished on another server than it knows.
+fn begun_for(url: &str) -> Home {
+    let world = World::new();
+    let home = Home::new();
+    begin(&home, &world);
+    let path = home.credentials().with_file_name("pending.json");
+    let pending = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, pending.replace(&world.url(), url)).unwrap();
+    home
+}
+
+#[test]
+fn a_server_in_trouble_is_not_the_last_word() {
+    let trouble = Thief::answering("HTTP/1.1 500 Internal Server Error\r\n");
+    let home = begun_for(&trouble.url);
+    let mut child = home.start(&["auth", "login", "--complete"]);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(child.try_wait().unwrap().is_none() && trouble.heard().contains("/v1/device/token"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_token_that_cannot_be_kept_is_ended() {
+    let answer = r#"{"access_token":"krc_0123456789abcdefghijABCDEFGHIJ","expires_in":60}"#;
+    let server = Thief::saying("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n", answer);
+    let home = begun_for(&server.url);
+    home.run(&["auth", "login", "--complete"]).failed(1, "");
+    let heard = server.heard();
+    let (_, after) = heard.split_once("get /v1/whoami").unwrap();
+    assert!(after.contains("post /v1/device/revoke") && after.contains("bearer krc_"), "{heard}");
+    assert!(!home.credentials().exists());
 }
 
 #[test]

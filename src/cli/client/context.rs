@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::args::Globals;
 use super::brand::Brand;
-use super::credential::{self, Credential};
+use super::credential::{self, Credential, Source};
 use super::env::Environment;
 use super::http::Http;
 use super::origin::Origin;
@@ -146,7 +146,8 @@ impl Context {
         };
         let mut org = by_flag(&self.globals.org, "--org")?;
         org = org.or_else(|| in_file(of_project.and_then(|project| project.org.as_ref())));
-        if credential.is_person {
+        // The choice is kept with the sign-in, and is that one's alone.
+        if matches!(credential.source, Source::Stored(_)) && credential.is_person {
             let usual = store.login(&server.origin)?.and_then(|login| login.org.clone());
             org = org.or(usual.map(|value| Chosen { value, by: format!("{} orgs use", self.brand.cli) }));
         }

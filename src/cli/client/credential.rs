@@ -12,6 +12,7 @@ use super::origin::Origin;
 use super::project::Project;
 use super::store::{Kind, Storage, Store};
 use crate::cli::CliError;
+use crate::domain::device::CLI_PREFIX;
 use crate::settings::Hidden;
 
 /// Where a credential came from.
@@ -73,7 +74,9 @@ pub(super) fn find(
         (None, None) => None,
     };
     if let Some((key, source)) = given {
-        let credential = Credential { secret: checked(&key, &source)?, source, is_person: false };
+        let secret = checked(&key, &source)?;
+        let is_person = secret.expose().starts_with(CLI_PREFIX);
+        let credential = Credential { secret, source, is_person };
         must_be_trusted(context, store, server, project, &credential)?;
         if server.origin.is_readable_on_the_way() {
             context.out.warn(&format!("{} is not encrypted: the key can be read on the way.", server.origin));

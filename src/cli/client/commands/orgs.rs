@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::cli::CliError;
 use crate::cli::client::answers::{Listing, Org, WhoAmI};
 use crate::cli::client::context::{Context, Session};
+use crate::cli::client::credential::Source;
 use crate::cli::client::project::is_name;
 use crate::cli::client::text::clean;
 
@@ -90,6 +91,12 @@ fn choose(session: &Session<'_>, slug: &str) -> Result<(), CliError> {
             "The key from {} belongs to one organization and acts there only. To choose among yours, sign in: {} auth login",
             session.credential.source_text(),
             context.brand.cli
+        )));
+    }
+    if !matches!(session.credential.source, Source::Stored(_)) {
+        return Err(CliError::usage(format!(
+            "The choice is kept with a sign-in, and {} goes before it. Pass --org {slug} instead.",
+            session.credential.source_text()
         )));
     }
     if !is_name(slug) {

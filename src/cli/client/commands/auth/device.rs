@@ -194,8 +194,10 @@ fn read(http: &Http, answer: &Answer) -> Result<Step, CliError> {
         Some("expired_token") => Err(expired()),
         Some("invalid_grant") => Err(CliError::sign_in("The server does not know this sign-in any more. Begin again.")),
         Some(other) => Err(CliError::new(format!("{} refused the sign-in: {}", http.origin(), clean(other)))),
-        // Throttled, or a gateway in between: not the last word.
-        None if matches!(answer.status, 429 | 502..=504) => Ok(Step::Slower(Duration::from_secs(SLOW_DOWN_SECONDS))),
+        // Throttled, a server in trouble, or a gateway in between: not the last word.
+        None if matches!(answer.status, 429 | 500 | 502..=504) => {
+            Ok(Step::Slower(Duration::from_secs(SLOW_DOWN_SECONDS)))
+        }
         None => Err(http.fault(answer)),
     }
 }

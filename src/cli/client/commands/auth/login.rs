@@ -189,7 +189,12 @@ fn finish(
 ) -> Result<(), CliError> {
     let refused = format!("{origin} does not accept that token.");
     let http = context.http(origin)?.with_credential(token.text.clone(), refused);
-    let who: WhoAmI = http.get("/v1/whoami", &[])?;
+    let who: WhoAmI = http.get("/v1/whoami", &[]).inspect_err(|_| {
+        // Nobody would have the token that was just made, so it should not work. If the server does not hear it, it expires.
+        if !args.with_token {
+            let _ = http.send("POST", "/v1/device/revoke", None, &[]);
+        }
+    })?;
     let kind = match who.credential.kind.as_str() {
         "cli_token" => Kind::Person,
         "api_key" => Kind::ApiKey,

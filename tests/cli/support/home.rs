@@ -147,7 +147,8 @@ impl Home {
                     continue;
                 } else if path.is_dir() {
                     waiting.push(path);
-                } else {
+                } else if path.is_file() {
+                    // Not a keyring's socket.
                     let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
                     found.push((path, text));
                 }

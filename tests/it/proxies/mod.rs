@@ -108,7 +108,8 @@ pub(crate) fn keys_decide(world: &World, proxy: &Proxy) {
     proxy.ask("GET", "/health", "").assert(200);
 
     let before = world.api.count();
-    let wrong = format!("{}0", &world.builder.secret[..world.builder.secret.len() - 1]);
+    let (start, last) = world.builder.secret.split_at(world.builder.secret.len() - 1);
+    let wrong = format!("{start}{}", if last == "0" { "1" } else { "0" });
     for (credential, challenge) in [
         (String::new(), "Bearer realm=\"api-keys\""),
         ("Cookie: session=x\r\n".to_owned(), "Bearer realm=\"api-keys\""),

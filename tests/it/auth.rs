@@ -10,7 +10,7 @@ use keyrack::domain::time::Span;
 use crate::api::service_token;
 use crate::support::TestApp;
 use crate::support::answer::Answer;
-use crate::support::app::{Request, plan};
+use crate::support::app::{Request, misspelt, plan};
 
 const IDENTITY: [&str; 6] = [
     "x-keyrack-key-id",
@@ -85,7 +85,7 @@ async fn every_refused_key_gets_the_same_answer_and_no_identity() {
     let (unknown, wrong) = (compose("AAAAAAAA"), compose(&good.id));
     let refused = [
         "x".to_owned(),
-        format!("{}0", &good.secret[..good.secret.len() - 1]),
+        misspelt(&good.secret),
         unknown.reveal().to_owned(),
         wrong.reveal().to_owned(),
         revoked.secret,

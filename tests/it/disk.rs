@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::fault::on_every_connection;
 use crate::support::TestApp;
-use crate::support::app::MadeKey;
+use crate::support::app::{MadeKey, misspelt};
 use crate::support::keys::{at, key_in, manageable, post_key};
 
 /// Connections of the pool.
@@ -38,12 +38,6 @@ impl TestApp {
         let script = self.key(secret);
         [script.get("/v1/whoami").await.status, script.get("/v1/auth").await.status]
     }
-}
-
-/// Its last character, which belongs to the checksum, is another.
-fn misspelt(key: &str) -> String {
-    let (rest, last) = key.split_at(key.len() - 1);
-    format!("{rest}{}", if last == "0" { "1" } else { "0" })
 }
 
 #[actix_web::test]

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::api::service_token;
 use crate::support::TestApp;
-use crate::support::app::{Request, plan};
+use crate::support::app::{Request, misspelt, plan};
 use crate::support::keys::{at, rotate, text};
 
 const PATH: &str = "/v1/keys/verify";
@@ -57,7 +57,7 @@ async fn of_what_is_no_key_nothing_is_told() {
     let (key, token) = (app.db_create_key("ben", "ci"), service_token(&app));
     let compose = |id: &str| app.state.rules.format.compose("live", &id.into(), &"B".repeat(22)).0;
     let (unknown, wrong) = (compose("AAAAAAAA"), compose(&key.id));
-    let malformed = format!("{}0", &key.secret[..key.secret.len() - 1]);
+    let malformed = misspelt(&key.secret);
     for (text, code) in [
         ("", "MALFORMED"),
         ("x", "MALFORMED"),

@@ -8,7 +8,7 @@ mod place;
 use keyrack::actions::keys::{NewKey, RevokeInput, revoke_key};
 
 use crate::support::TestApp;
-use crate::support::app::MadeKey;
+use crate::support::app::{MadeKey, misspelt};
 use place::{Api, Proxy, Reply};
 
 /// The tests of a proxy, given how it is started and which headers of a limit stand in good answers.
@@ -108,8 +108,7 @@ pub(crate) fn keys_decide(world: &World, proxy: &Proxy) {
     proxy.ask("GET", "/health", "").assert(200);
 
     let before = world.api.count();
-    let (start, last) = world.builder.secret.split_at(world.builder.secret.len() - 1);
-    let wrong = format!("{start}{}", if last == "0" { "1" } else { "0" });
+    let wrong = misspelt(&world.builder.secret);
     for (credential, challenge) in [
         (String::new(), "Bearer realm=\"api-keys\""),
         ("Cookie: session=x\r\n".to_owned(), "Bearer realm=\"api-keys\""),

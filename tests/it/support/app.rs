@@ -60,6 +60,12 @@ pub(crate) struct MadeKey {
     pub(crate) secret: String,
 }
 
+/// The key with another last character, which belongs to the checksum.
+pub(crate) fn misspelt(key: &str) -> String {
+    let (rest, last) = key.split_at(key.len() - 1);
+    format!("{rest}{}", if last == "0" { "1" } else { "0" })
+}
+
 impl TestApp {
     /// With the cast, on the `standard` plan: 25 active keys, 20 creations per hour.
     pub(crate) fn new() -> Self {

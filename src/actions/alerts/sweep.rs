@@ -18,8 +18,12 @@ use crate::domain::time::{Span, Timestamp};
 const LATE_MAX: Span = Span::days(7);
 /// How often is looked for what comes due to the minute.
 const OFTEN: Span = Span::seconds(15);
-/// How often is looked for keys that nobody uses, which reads all of them.
+/// The name of the look for keys that nobody uses.
+const UNUSED: &str = "unused";
+/// How often is looked for them.
 const SELDOM: Span = Span::hours(1);
+/// Unused keys in one transaction: while it lasts, SQLite lets nobody else write.
+const UNUSED_AT_ONCE: usize = 100;
 /// New networks in one go.
 const NETWORKS: i64 = 100;
 
@@ -30,8 +34,7 @@ const NETWORKS: i64 = 100;
 pub fn sweep(conn: &mut Conn, ctx: Ctx<'_>) -> Result<usize, AppError> {
     let expiring = swept(conn, ctx, ("expiring", OFTEN), sweep_expiring)?;
     let ending = swept(conn, ctx, ("grace_ending", OFTEN), sweep_grace_ending)?;
-    let unused = swept(conn, ctx, ("unused", SELDOM), sweep_unused)?;
-    Ok(expiring + ending + unused + sweep_networks(conn, ctx)?)
+    Ok(expiring + ending + sweep_unused(conn, ctx)? + sweep_networks(conn, ctx)?)
 }
 
 type Look = fn(&mut Conn, Ctx<'_>, Timestamp, Timestamp) -> Result<usize, AppError>;
@@ -119,14 +122,42 @@ fn sweep_grace_ending(conn: &mut Conn, ctx: Ctx<'_>, since: Timestamp, now: Time
     Ok(count)
 }
 
-fn sweep_unused(conn: &mut Conn, ctx: Ctx<'_>, since: Timestamp, now: Timestamp) -> Result<usize, AppError> {
-    let ids = sweeps::list_unused(conn, (since.minus(UNUSED_AFTER), now.minus(UNUSED_AFTER)), now)?;
+/// Reads all keys, which takes seconds where there are millions, so nobody is kept from writing meanwhile. Where several nodes
+/// look at once, the names of alerts keep them from being raised twice.
+fn sweep_unused(conn: &mut Conn, ctx: Ctx<'_>) -> Result<usize, AppError> {
+    let now = db::now(conn, ctx.clock)?;
+    let looked = sweeps::find_sweep(conn, UNUSED)?;
+    if looked.plus(SELDOM) > now {
+        return Ok(0);
+    }
     let mut count = 0;
-    for key in load(conn, ids.into_iter().collect())? {
+    // At the first look of all, what is idle for long is no news.
+    if looked.as_micros() > 0 {
+        let since = looked.max(now.minus(LATE_MAX));
+        let ids = sweeps::list_unused(conn, (since.minus(UNUSED_AFTER), now.minus(UNUSED_AFTER)), now)?;
+        for part in ids.chunks(UNUSED_AT_ONCE) {
+            let raised = db::write(conn, |conn| {
+                let is_done_by_another = sweeps::lock_sweep(conn, UNUSED)? > looked;
+                if is_done_by_another { Ok(None) } else { raise_unused(conn, ctx, part, now).map(Some) }
+            });
+            let Some(raised) = raised? else { return Ok(count) };
+            count += raised;
+        }
+    }
+    db::write(conn, |conn| Ok::<_, AppError>(sweeps::update_sweep(conn, UNUSED, now)?))?;
+    Ok(count)
+}
+
+fn raise_unused(conn: &mut Conn, ctx: Ctx<'_>, ids: &[KeyId], now: Timestamp) -> Result<usize, AppError> {
+    let mut count = 0;
+    for key in load(conn, ids.iter().cloned().collect())? {
         let last_used_at = key.last_use.as_ref().map(|used| used.at);
-        let facts = Facts { last_used_at, ..Facts::default() };
-        let about = last_used_at.unwrap_or(key.created_at).to_string();
-        count += raise(conn, ctx, (AlertKind::Unused, &key), (facts, &about), now)?;
+        let idle_since = last_used_at.unwrap_or(key.created_at);
+        // It may have been used since the keys were read.
+        if idle_since.plus(UNUSED_AFTER) <= now {
+            let facts = Facts { last_used_at, ..Facts::default() };
+            count += raise(conn, ctx, (AlertKind::Unused, &key), (facts, &idle_since.to_string()), now)?;
+        }
     }
     Ok(count)
 }

@@ -145,6 +145,18 @@ async fn a_key_that_is_used_from_everywhere_makes_no_endless_noise() {
     assert_eq!(app.count("key_networks"), 20);
 }
 
+#[actix_web::test]
+async fn what_was_idle_before_anybody_ever_looked_is_no_news() {
+    let app = TestApp::new();
+    app.db_create_key("ben", "idle");
+    app.database.execute("UPDATE api_keys SET created_at = created_at - 7862400000000");
+    // 91 days ago; the first look finds nothing to tell, and later ones only what comes due.
+    app.courier(None).work_off().unwrap();
+    app.advance(Span::hours(2));
+    app.courier(None).work_off().unwrap();
+    assert_eq!(of(&app.kinds(), "unused"), 0);
+}
+
 /// As several servers do.
 #[actix_web::test]
 async fn many_that_look_at_once_find_each_cause_once() {
@@ -155,7 +167,7 @@ async fn many_that_look_at_once_find_each_cause_once() {
     app.courier(None).work_off().unwrap();
     app.advance(Span::days(17));
     app.database.execute("UPDATE api_keys SET last_used_at = created_at - 6393600000000 WHERE name = 'idle'");
-    app.database.execute("UPDATE alert_sweeps SET swept_until = 0 WHERE kind = 'unused'");
+    app.database.execute("UPDATE alert_sweeps SET swept_until = swept_until - 172800000000 WHERE kind = 'unused'");
     // It was 90 days a day ago.
     let couriers: Vec<_> = (0..6).map(|_| app.courier(None)).collect();
     let barrier = Barrier::new(couriers.len());

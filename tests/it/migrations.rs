@@ -88,3 +88,12 @@ async fn a_server_whose_schema_differs_is_not_ready() {
     app.visitor().get("/readyz").await.assert_status(503);
     app.visitor().get("/healthz").await.assert_status(200);
 }
+
+/// Else every query with a bound limit is planned anew each time, which takes longer than to run it.
+#[test]
+fn sqlite_keeps_its_plans() {
+    let database = TestDatabase::new();
+    if database.is_sqlite() {
+        assert_eq!(database.number("SELECT sqlite_compileoption_used('ENABLE_QPSG')"), 1, "see .cargo/config.toml");
+    }
+}

@@ -94,6 +94,10 @@ async fn a_server_whose_schema_differs_is_not_ready() {
 fn sqlite_keeps_its_plans() {
     let database = TestDatabase::new();
     if database.is_sqlite() {
-        assert_eq!(database.number("SELECT sqlite_compileoption_used('ENABLE_QPSG')"), 1, "see .cargo/config.toml");
+        assert_eq!(
+            database.number("SELECT sqlite_compileoption_used('ENABLE_QPSG') AS n"),
+            1,
+            "see .cargo/config.toml"
+        );
     }
 }

@@ -26,8 +26,9 @@ pub struct Ways {
 /// The database's own failure; what was not finished is found again.
 pub fn fan_out(conn: &mut Conn, ctx: Ctx<'_>, ways: Ways) -> Result<usize, AppError> {
     let waiting = db::alerts::list_waiting_alerts(conn, BATCH)?;
-    for id in &waiting {
-        db::write(conn, |conn| fan_out_one(conn, ctx, ways, id))?;
+    if !waiting.is_empty() {
+        // One commit for all of them: each waits for the disk, and keeps deeds waiting.
+        db::write(conn, |conn| waiting.iter().try_for_each(|id| fan_out_one(conn, ctx, ways, id)))?;
     }
     Ok(waiting.len())
 }

@@ -53,9 +53,10 @@ impl Journal {
         &self.path
     }
 
-    /// Writes down what was changed since the last page. A failure is logged once; the next call makes up for it.
-    pub(super) fn follow_or_log(&self, conn: &mut Conn) {
-        match self.follow(conn) {
+    /// Writes down what was changed since the last page, unless it reaches to the change `to` already. A failure is logged
+    /// once; the next call makes up for it.
+    pub(super) fn follow_or_log(&self, conn: &mut Conn, to: i64) {
+        match self.follow_to(conn, to) {
             Ok(()) => self.place.lock().unwrap_or_else(PoisonError::into_inner).is_failing = false,
             Err(error) => {
                 let was_failing = {
@@ -74,7 +75,18 @@ impl Journal {
     /// # Errors
     /// The file or the database; what is missing is written by the next call.
     pub fn follow(&self, conn: &mut Conn) -> Result<(), JournalError> {
+        self.follow_to(conn, i64::MAX)
+    }
+
+    fn follow_to(&self, conn: &mut Conn, to: i64) -> Result<(), JournalError> {
         let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever had the lock before wrote down all that was committed by then: deeds at one time share a page.
+        if let Some((of, reached)) = &place.reached
+            && *reached >= to
+            && installation::find_name(conn)? == *of
+        {
+            return Ok(());
+        }
         let fail = |error| JournalError::File(self.path.clone(), error);
         let mut file = open_to_append(&self.path).map_err(fail)?;
         // Another process may write to it too; what each writes must stay in one piece.

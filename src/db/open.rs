@@ -126,9 +126,13 @@ impl Db {
 
     /// Lets the journal take in what others have changed.
     pub fn follow_journal(&self) {
+        self.follow_journal_to(i64::MAX);
+    }
+
+    fn follow_journal_to(&self, change: i64) {
         let Some(journal) = &self.journal else { return };
         let done = self.run(|conn| {
-            journal.follow_or_log(conn);
+            journal.follow_or_log(conn, change);
             Ok::<(), PoolError>(())
         });
         if let Err(error) = done {
@@ -193,8 +197,8 @@ impl Db {
         let _ = super::changes::take_committed();
         let result = self.run(f);
         let changed = super::changes::take_committed();
-        if changed.is_some() {
-            self.follow_journal();
+        if let Some(change) = changed {
+            self.follow_journal_to(change);
         }
         (result, changed)
     }

@@ -136,15 +136,7 @@ async fn identify(req: HttpRequest) -> Result<Caller, AppError> {
     if token.starts_with(CLI_PREFIX) {
         return identify_command_line(&req, &state, token).await.map(Caller::CommandLine);
     }
-    let seen = Seen {
-        method: req.method().as_str(),
-        path: req.path(),
-        address: &origin.address,
-        client: &origin.client,
-        request_id: &origin.request_id,
-        in_url: false,
-    };
-    let checked = state.gate.check(&token, None, &seen).await?;
+    let checked = state.gate.check(&token, None, &seen(&req, &origin)).await?;
     if checked.pass.is_some() {
         // For the headers of the answer, whatever it will be.
         req.extensions_mut().insert(checked.limits);
@@ -157,6 +149,18 @@ async fn identify(req: HttpRequest) -> Result<Caller, AppError> {
         (Verdict::PlanRequired, Some(pass)) => Err(Denied::PlanRequired { plan: pass.org.plan_name.clone() }.into()),
         (Verdict::RateLimited, _) => Err(AppError::RateLimited { seconds: checked.limits.retry_seconds() }),
         _ => Err(AppError::SignIn),
+    }
+}
+
+/// What is noted of a request to the API itself.
+fn seen<'r>(req: &'r HttpRequest, origin: &'r Origin) -> Seen<'r> {
+    Seen {
+        method: req.method().as_str(),
+        path: req.path(),
+        address: &origin.address,
+        client: &origin.client,
+        request_id: &origin.request_id,
+        in_url: false,
     }
 }
 
@@ -181,15 +185,7 @@ pub(super) async fn holder(req: &HttpRequest) -> Result<Holder, AppError> {
         return Err(AppError::BadRequest("Send the credential in a header, not in the address.".to_owned()));
     }
     let token = presented(req.headers())?;
-    let seen = Seen {
-        method: req.method().as_str(),
-        path: req.path(),
-        address: &origin.address,
-        client: &origin.client,
-        request_id: &origin.request_id,
-        in_url: false,
-    };
-    let checked = state.gate.check(&token, None, &seen).await?;
+    let checked = state.gate.check(&token, None, &seen(req, &origin)).await?;
     let works = matches!(checked.verdict, Verdict::Valid | Verdict::PlanRequired | Verdict::RateLimited);
     let pass = checked.pass.filter(|_| works).ok_or(AppError::SignIn)?;
     let (_, secret) = state.rules.format.split(&token).ok_or(AppError::SignIn)?;

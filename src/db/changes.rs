@@ -101,12 +101,7 @@ pub fn take_committed() -> Option<i64> {
     NOTES.with_borrow_mut(|notes| notes.committed.take())
 }
 
-/// How a transaction ended.
-pub(super) enum Ended {
-    Committed(Option<i64>),
-    RolledBack,
-}
-
+/// Begins to take notes on this thread.
 pub(super) fn open() {
     NOTES.with_borrow_mut(|notes| {
         notes.is_open = true;
@@ -114,27 +109,31 @@ pub(super) fn open() {
     });
 }
 
-pub(super) fn close(ended: &Ended) {
+/// Ends it, and gives the notes.
+pub(super) fn close() -> Vec<Change> {
     NOTES.with_borrow_mut(|notes| {
         notes.is_open = false;
-        notes.changes.clear();
-        if let Ended::Committed(Some(seq)) = ended {
-            notes.committed = Some(*seq);
-        }
-    });
+        std::mem::take(&mut notes.changes)
+    })
+}
+
+/// Keeps the number of the newest change that is now committed for whoever answers the caller.
+pub(super) fn committed(last: Option<i64>) {
+    if last.is_some() {
+        NOTES.with_borrow_mut(|notes| notes.committed = last);
+    }
 }
 
 /// Writes the notes into the log: the last statements of the transaction, so that the clock's row, for which all such
 /// transactions wait, is held for a short time. Returns the number of the last one.
-pub(super) fn write_notes(conn: &mut Conn) -> DbResult<Option<i64>> {
-    let changes = NOTES.with_borrow_mut(|notes| std::mem::take(&mut notes.changes));
+pub(super) fn write_notes(conn: &mut Conn, changes: &[Change]) -> DbResult<Option<i64>> {
     let count = i64::try_from(changes.len()).unwrap_or(i64::MAX);
     if count == 0 {
         return Ok(None);
     }
     diesel::update(gate_clock::table.find(1)).set(gate_clock::seq.eq(gate_clock::seq + count)).execute(conn)?;
     let last = read_clock(conn)?;
-    for (seq, change) in (last - count + 1..).zip(&changes) {
+    for (seq, change) in (last - count + 1..).zip(changes) {
         diesel::insert_into(gate_changes::table)
             .values((
                 gate_changes::seq.eq(seq),

@@ -13,6 +13,7 @@ mod conn;
 pub mod devices;
 pub mod events;
 pub mod gate_rows;
+mod group_commit;
 pub mod installation;
 pub mod invariants;
 pub mod journal;
@@ -39,7 +40,6 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 pub use alone::{Alone, be_the_only_server};
-use changes::Ended;
 pub use conn::Conn;
 pub use diesel::result::{DatabaseErrorKind, Error as DbError};
 pub use migrate::{SchemaState, applied_schema, known_schema, migrate, migrate_to, revert_all, schema_state};
@@ -51,31 +51,41 @@ use crate::domain::time::Timestamp;
 /// What a query gives: the most exact type there is.
 pub type DbResult<T> = QueryResult<T>;
 
-/// Runs `f` in a transaction that may write, and logs what it notes as changed for the check. On SQLite it takes the write lock at once, because a transaction that
-/// reads first and writes later fails instead of waiting.
+/// Runs `f` in a transaction that may write, and logs what it notes as changed for the check. On SQLite others may be part
+/// of the same transaction; whatever becomes of them, this returns when what `f` did is on the disk.
 ///
 /// # Errors
 /// What `f` returns, or the database's own failure; in both cases nothing was written.
 pub fn write<T, E: From<DbError>>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
-    match conn {
-        Conn::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE")?,
-        Conn::Postgres(pg) => AnsiTransactionManager::begin_transaction(pg)?,
+    if let Some(writer) = group_commit::writer_of(conn) {
+        return writer.write(conn, f);
     }
+    begin_write(conn)?;
     changes::open();
-    let done = f(conn).and_then(|value| Ok((value, changes::write_notes(conn)?)));
-    let (result, ended) = match done {
-        Ok((value, seq)) => match <Conn as Connection>::TransactionManager::commit_transaction(conn) {
-            Ok(()) => (Ok(value), Ended::Committed(seq)),
-            Err(error) => (Err(error.into()), Ended::RolledBack),
-        },
+    let done = f(conn);
+    let notes = changes::close();
+    let done = done.and_then(|value| Ok((value, changes::write_notes(conn, &notes)?)));
+    match done {
+        Ok((value, last)) => {
+            <Conn as Connection>::TransactionManager::commit_transaction(conn)?;
+            changes::committed(last);
+            Ok(value)
+        }
         Err(error) => {
             // A rollback that fails leaves a broken connection, which the pool throws away.
             let _ = <Conn as Connection>::TransactionManager::rollback_transaction(conn);
-            (Err(error), Ended::RolledBack)
+            Err(error)
         }
-    };
-    changes::close(&ended);
-    result
+    }
+}
+
+/// Begins a transaction that may write. On SQLite it takes the write lock at once, because a transaction that reads first and
+/// writes later fails instead of waiting.
+fn begin_write(conn: &mut Conn) -> DbResult<()> {
+    match conn {
+        Conn::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE"),
+        Conn::Postgres(pg) => AnsiTransactionManager::begin_transaction(pg),
+    }
 }
 
 /// Runs `f`, which only reads, on one state of the database: what others commit meanwhile is not seen.

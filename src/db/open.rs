@@ -9,10 +9,14 @@ use diesel::prelude::*;
 use diesel::r2d2::{self, ManageConnection, Pool, R2D2Connection};
 use thiserror::Error;
 
-use super::Conn;
+use super::group_commit::{self, GroupCommit, Writer};
 use super::journal::Journal;
+use super::{Conn, DatabaseErrorKind, DbError, DbResult};
 
-const CONNECTIONS_MAX: u32 = 8;
+/// Each of PostgreSQL's is a process of the server's.
+const CONNECTIONS_POSTGRES: u32 = 8;
+/// As many deeds may share a transaction.
+const CONNECTIONS_SQLITE: u32 = 32;
 
 /// Why the database could not be opened, naming the setting to look at.
 #[derive(Debug, Error)]
@@ -32,6 +36,8 @@ pub struct Db {
     manager: Manager,
     name: Arc<str>,
     journal: Option<Arc<Journal>>,
+    /// The one that writes, where deeds share transactions.
+    group: Option<Arc<GroupCommit>>,
 }
 
 #[derive(Clone)]
@@ -101,7 +107,7 @@ impl Db {
         }
         let name = manager.describe();
         let pool = Pool::builder()
-            .max_size(CONNECTIONS_MAX)
+            .max_size(if matches!(manager, Manager::Sqlite(_)) { CONNECTIONS_SQLITE } else { CONNECTIONS_POSTGRES })
             .min_idle(Some(1))
             // A connection that the server has closed shows it only when it is used; after a restart there are eight of them.
             .test_on_check_out(true)
@@ -109,7 +115,11 @@ impl Db {
             .error_handler(Box::new(r2d2::NopErrorHandler))
             .build(manager.clone())
             .map_err(|error| OpenError(error.to_string()))?;
-        Ok(Self { pool, manager, name: name.into(), journal: None })
+        let group = matches!(manager, Manager::Sqlite(_)).then(|| {
+            let manager = manager.clone();
+            Arc::new(GroupCommit::new(Box::new(move || manager.connect_to_write())))
+        });
+        Ok(Self { pool, manager, name: name.into(), journal: None, group })
     }
 
     /// With a revocation journal at this path, which from now on has each deed before it is answered.
@@ -182,6 +192,8 @@ impl Db {
     /// `Err(())`-like pool failure through `E`, else what `f` returns.
     pub fn run<T, E: From<PoolError>>(&self, f: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
         let mut conn = self.pool.get().map_err(|error| PoolError(error.to_string()))?;
+        let writer = self.group.clone().map(|group| Writer { group, journal: self.journal.clone() });
+        let _entered = writer.map(|writer| group_commit::enter(&conn, writer));
         f(&mut conn)
     }
 }
@@ -197,7 +209,10 @@ impl Db {
         let _ = super::changes::take_committed();
         let result = self.run(f);
         let changed = super::changes::take_committed();
-        if let Some(change) = changed {
+        // Where deeds share a transaction, whoever ended it has seen to the journal.
+        if let Some(change) = changed
+            && self.group.is_none()
+        {
             self.follow_journal_to(change);
         }
         (result, changed)
@@ -231,6 +246,13 @@ impl Manager {
         let path = PathBuf::from(path);
         check_file(&path)?;
         Ok(Self::Sqlite(path))
+    }
+
+    fn connect_to_write(&self) -> DbResult<Conn> {
+        let failed = |error: r2d2::Error| {
+            DbError::DatabaseError(DatabaseErrorKind::ClosedConnection, Box::new(format!("could not connect: {error}")))
+        };
+        self.connect().map_err(failed)
     }
 
     fn describe(&self) -> String {

@@ -112,6 +112,10 @@ impl Follower {
                 Ok(Told::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => false,
             };
+            // Deeds that were done together are followed together.
+            if told.try_iter().any(|told| matches!(told, Told::Stop)) {
+                break;
+            }
             if let Err(error) = self.step(&mut conn, woken) {
                 // The lease of a node on PostgreSQL runs out by itself; where none is needed, memory is not trusted.
                 if self.db.is_sqlite() {

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::conn::Both;
+use super::conn::on_each;
 use super::schema::{audit_chains, audit_log};
 use super::{Conn, DbResult, like_anywhere, lower};
 use crate::domain::audit::AuditEntry;
@@ -27,10 +27,7 @@ pub struct AuditFilter {
 
 /// Takes the lock of a chain: whoever else writes to it, or locks it, waits until this transaction ends.
 pub fn lock_chain(conn: &mut Conn, chain: &str) -> DbResult<()> {
-    let started = diesel::insert_into(audit_chains::table)
-        .values((audit_chains::chain.eq(chain.to_owned()), audit_chains::seq.eq(0), audit_chains::head.eq("")))
-        .on_conflict_do_nothing();
-    Both(started).execute(conn)?;
+    start_chain(conn, chain)?;
     diesel::update(audit_chains::table.find(chain))
         .set(audit_chains::seq.eq(audit_chains::seq))
         .execute(conn)
@@ -50,41 +47,52 @@ pub fn came_from(conn: &mut Conn, chain: &str, action: &str, address: &str) -> D
 
 /// Adds an entry at the end of its chain: position, previous hash and hash are filled in here.
 pub fn insert_entry(conn: &mut Conn, mut entry: AuditEntry) -> DbResult<AuditEntry> {
-    // The row of the chain is its lock: two writers of one chain wait for each other here.
-    let started = diesel::insert_into(audit_chains::table)
-        .values((audit_chains::chain.eq(entry.chain.clone()), audit_chains::seq.eq(0), audit_chains::head.eq("")))
-        .on_conflict_do_nothing();
-    Both(started).execute(conn)?;
-    diesel::update(audit_chains::table.find(&entry.chain))
-        .set(audit_chains::seq.eq(audit_chains::seq + 1))
-        .execute(conn)?;
-    let (seq, head): (i64, String) =
-        audit_chains::table.find(&entry.chain).select((audit_chains::seq, audit_chains::head)).first(conn)?;
+    let (seq, prev_hash) = next_place(conn, &entry.chain)?;
     entry.seq = seq;
-    entry.prev_hash = head;
+    entry.prev_hash = prev_hash;
     entry.hash = entry.computed_hash();
-    diesel::update(audit_chains::table.find(&entry.chain)).set(audit_chains::head.eq(&entry.hash)).execute(conn)?;
-    diesel::insert_into(audit_log::table)
-        .values((
-            audit_log::chain.eq(&entry.chain),
-            audit_log::seq.eq(entry.seq),
-            audit_log::at.eq(entry.at.as_micros()),
-            audit_log::actor_id.eq(&entry.actor_id),
-            audit_log::actor_name.eq(&entry.actor_name),
-            audit_log::credential.eq(&entry.credential),
-            audit_log::action.eq(&entry.action),
-            audit_log::object_id.eq(&entry.object_id),
-            audit_log::object_name.eq(&entry.object_name),
-            audit_log::before.eq(&entry.before),
-            audit_log::after.eq(&entry.after),
-            audit_log::address.eq(&entry.address),
-            audit_log::via.eq(&entry.via),
-            audit_log::request_id.eq(&entry.request_id),
-            audit_log::prev_hash.eq(&entry.prev_hash),
-            audit_log::hash.eq(&entry.hash),
-        ))
-        .execute(conn)?;
+    let head = diesel::update(audit_chains::table.find(&entry.chain)).set(audit_chains::head.eq(&entry.hash));
+    on_each!(conn, conn => head.execute(conn))?;
+    let insert = diesel::insert_into(audit_log::table).values((
+        audit_log::chain.eq(&entry.chain),
+        audit_log::seq.eq(entry.seq),
+        audit_log::at.eq(entry.at.as_micros()),
+        audit_log::actor_id.eq(&entry.actor_id),
+        audit_log::actor_name.eq(&entry.actor_name),
+        audit_log::credential.eq(&entry.credential),
+        audit_log::action.eq(&entry.action),
+        audit_log::object_id.eq(&entry.object_id),
+        audit_log::object_name.eq(&entry.object_name),
+        audit_log::before.eq(&entry.before),
+        audit_log::after.eq(&entry.after),
+        audit_log::address.eq(&entry.address),
+        audit_log::via.eq(&entry.via),
+        audit_log::request_id.eq(&entry.request_id),
+        audit_log::prev_hash.eq(&entry.prev_hash),
+        audit_log::hash.eq(&entry.hash),
+    ));
+    on_each!(conn, conn => insert.execute(conn))?;
     Ok(entry)
+}
+
+/// The next position of a chain and the hash of its last entry. The row of the chain is its lock: two writers of one chain
+/// wait for each other here.
+fn next_place(conn: &mut Conn, chain: &str) -> DbResult<(i64, String)> {
+    loop {
+        let step = diesel::update(audit_chains::table.find(chain)).set(audit_chains::seq.eq(audit_chains::seq + 1));
+        let step = step.returning((audit_chains::seq, audit_chains::head));
+        if let Some(place) = on_each!(conn, conn => step.get_result(conn)).optional()? {
+            return Ok(place);
+        }
+        start_chain(conn, chain)?;
+    }
+}
+
+fn start_chain(conn: &mut Conn, chain: &str) -> DbResult<()> {
+    let start = diesel::insert_into(audit_chains::table)
+        .values((audit_chains::chain.eq(chain), audit_chains::seq.eq(0), audit_chains::head.eq("")))
+        .on_conflict_do_nothing();
+    on_each!(conn, conn => start.execute(conn)).map(|_| ())
 }
 
 #[derive(Queryable)]

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 
 use diesel::prelude::*;
 
+use super::conn::on_each;
 use super::schema::{gate_changes, gate_clock};
 use super::{Conn, DbError, DbResult};
 use crate::domain::ids::{KeyId, OrgId, ProfileId, UserId};
@@ -131,16 +132,16 @@ pub(super) fn write_notes(conn: &mut Conn, changes: &[Change]) -> DbResult<Optio
     if count == 0 {
         return Ok(None);
     }
-    diesel::update(gate_clock::table.find(1)).set(gate_clock::seq.eq(gate_clock::seq + count)).execute(conn)?;
-    let last = read_clock(conn)?;
+    let step = diesel::update(gate_clock::table.find(1)).set(gate_clock::seq.eq(gate_clock::seq + count));
+    let step = step.returning(gate_clock::seq);
+    let last: i64 = on_each!(conn, conn => step.get_result(conn))?;
     for (seq, change) in (last - count + 1..).zip(changes) {
-        diesel::insert_into(gate_changes::table)
-            .values((
-                gate_changes::seq.eq(seq),
-                gate_changes::kind.eq(change.kind()),
-                gate_changes::object.eq(change.object()),
-            ))
-            .execute(conn)?;
+        let insert = diesel::insert_into(gate_changes::table).values((
+            gate_changes::seq.eq(seq),
+            gate_changes::kind.eq(change.kind()),
+            gate_changes::object.eq(change.object()),
+        ));
+        on_each!(conn, conn => insert.execute(conn))?;
     }
     super::nodes::wake_followers(conn)?;
     Ok(Some(last))
@@ -148,13 +149,14 @@ pub(super) fn write_notes(conn: &mut Conn, changes: &[Change]) -> DbResult<Optio
 
 /// The number of the newest change.
 pub fn read_clock(conn: &mut Conn) -> DbResult<i64> {
-    gate_clock::table.find(1).select(gate_clock::seq).first(conn)
+    let query = gate_clock::table.find(1).select(gate_clock::seq);
+    on_each!(conn, conn => query.first(conn))
 }
 
 /// Changes after `seq`, the oldest first, at most `limit`.
 pub fn list_changes(conn: &mut Conn, seq: i64, limit: i64) -> DbResult<Vec<(i64, Change)>> {
-    let rows: Vec<(i64, String, String)> =
-        gate_changes::table.filter(gate_changes::seq.gt(seq)).order(gate_changes::seq).limit(limit).load(conn)?;
+    let query = gate_changes::table.filter(gate_changes::seq.gt(seq)).order(gate_changes::seq).limit(limit);
+    let rows: Vec<(i64, String, String)> = on_each!(conn, conn => query.load(conn))?;
     Ok(rows.into_iter().map(|(seq, kind, object)| (seq, Change::read(&kind, &object))).collect())
 }
 

@@ -42,3 +42,15 @@ impl<Q: Query> Query for Both<Q> {
 }
 
 impl<Q> RunQueryDsl<Conn> for Both<Q> {}
+
+/// Runs a query on the database that the connection is of. The derived connection writes the whole SQL anew at each run, only to
+/// find the prepared statement, and hands on every value of a row once more; so what every page asks goes this way.
+macro_rules! on_each {
+    ($conn:expr, $each:ident => $run:expr) => {
+        match $conn {
+            $crate::db::Conn::Postgres($each) => $run,
+            $crate::db::Conn::Sqlite($each) => $run,
+        }
+    };
+}
+pub(super) use on_each;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use diesel::RunQueryDsl as _;
 use diesel::connection::TransactionManager;
 
 use super::changes::{self, Change};
@@ -88,7 +89,7 @@ struct Failure {
 impl Failure {
     fn of(error: &DbError) -> Self {
         match error {
-            DbError::DatabaseError(kind, info) => Self { kind: kind.clone(), message: info.message().to_owned() },
+            DbError::DatabaseError(kind, info) => Self { kind: *kind, message: info.message().to_owned() },
             other => Self { kind: DatabaseErrorKind::Unknown, message: other.to_string() },
         }
     }
@@ -108,6 +109,18 @@ impl From<Failure> for DbError {
 impl GroupCommit {
     pub(super) fn new(connect: Connect) -> Self {
         Self { connect, turn: Mutex::default(), waiting: AtomicUsize::new(0) }
+    }
+
+    /// Runs `f` on the connection that writes, outside of a transaction.
+    pub(super) fn run(&self, f: impl FnOnce(&mut Conn)) -> DbResult<()> {
+        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut conn = match turn.idle.take() {
+            Some(conn) => conn,
+            None => (self.connect)()?,
+        };
+        f(&mut conn);
+        turn.idle = Some(conn);
+        Ok(())
     }
 
     /// Does `f` as [`super::write`] says, in a transaction that others may be part of. `own` is the caller's connection.
@@ -141,7 +154,8 @@ impl GroupCommit {
                 self.leave(turn, open, promise, (own, journal))
             }
             Ok(()) if open.deeds == 0 => {
-                turn.idle = Some(open.conn);
+                let is_whole = Transactions::rollback_transaction(&mut open.conn).is_ok();
+                turn.idle = is_whole.then_some(open.conn);
                 Ok(None)
             }
             // What it was told may come of a deed before it, so that is to be true first.
@@ -173,9 +187,8 @@ impl GroupCommit {
             return group.wait();
         }
         let ended = open.commit();
-        if ended.is_ok() {
-            turn.idle = Some(open.conn);
-        }
+        let is_whole = ended.is_ok() || Transactions::rollback_transaction(&mut open.conn).is_ok();
+        turn.idle = is_whole.then_some(open.conn);
         drop(turn);
         if let (Ok(Some(last)), Some(journal)) = (&ended, journal) {
             journal.follow_or_log(own, *last);
@@ -206,7 +219,11 @@ impl Turn {
             Some(conn) => conn,
             None => connect()?,
         };
-        super::begin_write(&mut conn)?;
+        if let Err(error) = super::begin_write(&mut conn) {
+            // Another process writes, or nobody may: the connection is none the worse for it.
+            self.idle = Some(conn);
+            return Err(error);
+        }
         Ok(Open { conn, group: Arc::default(), deeds: 0, changes: Vec::new(), since: Moment::now() })
     }
 }
@@ -220,19 +237,22 @@ impl Open {
     where
         E: From<DbError>,
     {
-        // The first needs no mark to go back to: with it the whole transaction is taken back.
-        let is_marked = self.deeds > 0;
-        if is_marked && let Err(error) = Transactions::begin_transaction(&mut self.conn) {
+        if let Err(error) = self.mark("SAVEPOINT deed") {
             let failure = Failure::of(&error);
             return (Ok(Err(error.into())), Err(failure.into()));
         }
         let done = catch_unwind(AssertUnwindSafe(|| f(&mut self.conn)));
+        // Both fail when SQLite has taken back the whole transaction by itself.
         let kept = match &done {
-            Ok(Ok(_)) if is_marked => Transactions::commit_transaction(&mut self.conn),
-            Ok(Ok(_)) => Ok(()),
-            _ => Transactions::rollback_transaction(&mut self.conn),
+            Ok(Ok(_)) => self.mark("RELEASE deed"),
+            _ => self.mark("ROLLBACK TO deed").and_then(|()| self.mark("RELEASE deed")),
         };
         (done, kept)
+    }
+
+    /// By statements that stay prepared, which those of diesel's own nested transactions do not.
+    fn mark(&mut self, sql: &'static str) -> DbResult<()> {
+        diesel::sql_query(sql).execute(&mut self.conn).map(|_| ())
     }
 
     fn add(&mut self, notes: &[Change]) {

@@ -198,6 +198,16 @@ impl Db {
     }
 }
 
+impl Db {
+    /// Runs `f` on the connection that writes, where deeds share one. For tests that damage it.
+    ///
+    /// # Errors
+    /// The database's own failure.
+    pub fn run_on_writer(&self, f: impl FnOnce(&mut Conn)) -> DbResult<()> {
+        self.group.as_ref().map_or(Ok(()), |group| group.run(f))
+    }
+}
+
 /// What came of a deed, and the number of the newest change that it made to what the check knows.
 pub type Deed<T, E> = (Result<T, E>, Option<i64>);
 

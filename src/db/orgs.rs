@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use diesel::prelude::*;
 
 use super::changes::{Change, note};
+use super::conn::on_each;
 use super::schema::{memberships, orgs, profiles, users};
 use super::users::UserRow;
 use super::{Conn, DbResult};
@@ -62,9 +63,9 @@ fn read_role(text: &str) -> DbResult<Role> {
 /// # Errors
 /// `NotFound` when there is none.
 pub fn lock_org(conn: &mut Conn, slug: &str) -> DbResult<Org> {
-    diesel::update(orgs::table.filter(orgs::slug.eq(slug))).set(orgs::lock_seq.eq(orgs::lock_seq + 1)).execute(conn)?;
-    let row: OrgRow = orgs::table.filter(orgs::slug.eq(slug)).first(conn)?;
-    Ok(row.into())
+    let lock = diesel::update(orgs::table.filter(orgs::slug.eq(slug))).set(orgs::lock_seq.eq(orgs::lock_seq + 1));
+    let lock = lock.returning(orgs::all_columns);
+    Ok(on_each!(conn, conn => lock.get_result::<OrgRow>(conn))?.into())
 }
 
 /// Takes the write lock of an organization by its id, as [`lock_org`] does by its slug.
@@ -72,9 +73,9 @@ pub fn lock_org(conn: &mut Conn, slug: &str) -> DbResult<Org> {
 /// # Errors
 /// `NotFound` when there is none.
 pub fn lock_org_by_id(conn: &mut Conn, id: &OrgId) -> DbResult<Org> {
-    diesel::update(orgs::table.find(id.as_str())).set(orgs::lock_seq.eq(orgs::lock_seq + 1)).execute(conn)?;
-    let row: OrgRow = orgs::table.find(id.as_str()).first(conn)?;
-    Ok(row.into())
+    let lock = diesel::update(orgs::table.find(id.as_str())).set(orgs::lock_seq.eq(orgs::lock_seq + 1));
+    let lock = lock.returning(orgs::all_columns);
+    Ok(on_each!(conn, conn => lock.get_result::<OrgRow>(conn))?.into())
 }
 
 /// Adds an organization.

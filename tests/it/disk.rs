@@ -9,22 +9,19 @@ use crate::support::TestApp;
 use crate::support::app::{MadeKey, misspelt};
 use crate::support::keys::{at, key_in, manageable, post_key};
 
-/// Connections of the pool.
-const ALL: u32 = 8;
-
 impl TestApp {
     /// Like a file system mounted read-only.
     fn set_read_only(&self, is_on: bool) {
-        on_every_connection(&self.database.db, &format!("PRAGMA query_only = {is_on}"), ALL);
+        on_every_connection(&self.database.db, &format!("PRAGMA query_only = {is_on}"));
     }
 
     /// From now on the file cannot grow: the first write that needs a page more fails with "database or disk is full".
     fn fill_disk(&self) {
-        on_every_connection(&self.database.db, "PRAGMA max_page_count = 1", ALL);
+        on_every_connection(&self.database.db, "PRAGMA max_page_count = 1");
     }
 
     fn make_room(&self) {
-        on_every_connection(&self.database.db, "PRAGMA max_page_count = 1000000", ALL);
+        on_every_connection(&self.database.db, "PRAGMA max_page_count = 1000000");
     }
 
     /// How many checks of this key are written down.

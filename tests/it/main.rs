@@ -29,6 +29,7 @@ mod events_api;
 mod fault;
 mod fuzzed;
 mod gate_race;
+mod group_commit;
 mod harness;
 mod key_life;
 mod key_limits;

@@ -195,7 +195,7 @@ fn a_database_that_cannot_be_written_is_caught_up_with_later() {
     } else {
         ["SET default_transaction_read_only = on", "SET default_transaction_read_only = off"]
     };
-    on_every_connection(&app.database.db, on, 8);
+    on_every_connection(&app.database.db, on);
     for round in 1..=30 {
         for _ in 0..100 {
             recorder.note(&note(&made.id, &org, Verdict::Valid, &SEEN));
@@ -205,7 +205,7 @@ fn a_database_that_cannot_be_written_is_caught_up_with_later() {
     }
     // Bounded, whatever was noted.
     assert!(recorder.waiting().events <= 1001);
-    on_every_connection(&app.database.db, off, 8);
+    on_every_connection(&app.database.db, off);
     recorder.flush().unwrap();
     assert_eq!(recorder.waiting(), Waiting::default());
     let counts =

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use super::super::conn::on_each;
 use super::super::schema::webhook_endpoints;
 use super::super::{Conn, DbResult};
 use crate::domain::ids::{EndpointId, OrgId, UserId};
@@ -84,11 +85,11 @@ pub fn insert_endpoint(conn: &mut Conn, endpoint: &Endpoint) -> DbResult<()> {
 
 /// The endpoints of an organization, the oldest first.
 pub fn list_endpoints(conn: &mut Conn, org: &OrgId) -> DbResult<Vec<Endpoint>> {
-    let rows: Vec<Row> = webhook_endpoints::table
+    let query = webhook_endpoints::table
         .filter(webhook_endpoints::org_id.eq(org.as_str()))
         .filter(webhook_endpoints::removed_at.is_null())
-        .order((webhook_endpoints::created_at, webhook_endpoints::id))
-        .load(conn)?;
+        .order((webhook_endpoints::created_at, webhook_endpoints::id));
+    let rows: Vec<Row> = on_each!(conn, conn => query.load(conn))?;
     Ok(rows.into_iter().map(Endpoint::from).collect())
 }
 

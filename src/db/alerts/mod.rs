@@ -7,7 +7,7 @@ pub mod sweeps;
 
 use diesel::prelude::*;
 
-use super::conn::Both;
+use super::conn::{Both, on_each};
 use super::schema::{alert_deliveries, alert_switches, alerts, delivery_attempts};
 use super::{Conn, DbResult};
 use crate::domain::alert::{Alert, AlertKind, Choice, Facts, Switch};
@@ -53,16 +53,16 @@ pub fn insert_alert(conn: &mut Conn, alert: &Alert) -> DbResult<bool> {
         serde_json::to_string(&alert.facts).map_err(|error| diesel::result::Error::SerializationError(error.into()))?;
     let insert = diesel::insert_into(alerts::table)
         .values((
-            alerts::id.eq(alert.id.to_string()),
-            alerts::org_id.eq(alert.org.to_string()),
+            alerts::id.eq(alert.id.as_str()),
+            alerts::org_id.eq(alert.org.as_str()),
             alerts::kind.eq(alert.kind.as_str()),
-            alerts::once.eq(alert.once.clone()),
+            alerts::once.eq(&alert.once),
             alerts::at.eq(alert.at.as_micros()),
-            alerts::owner_id.eq(alert.owner.as_ref().map(ToString::to_string)),
+            alerts::owner_id.eq(alert.owner.as_ref().map(UserId::as_str)),
             alerts::facts.eq(facts),
         ))
         .on_conflict_do_nothing();
-    Ok(Both(insert).execute(conn)? == 1)
+    Ok(on_each!(conn, conn => insert.execute(conn))? == 1)
 }
 
 /// The oldest alerts whose recipients are still to be found.
@@ -78,14 +78,11 @@ pub fn list_waiting_alerts(conn: &mut Conn, limit: i64) -> DbResult<Vec<AlertId>
 
 /// Takes an alert in order to find its recipients; nothing when another has taken it.
 pub fn take_alert(conn: &mut Conn, id: &AlertId, now: Timestamp) -> DbResult<Option<Alert>> {
-    let taken = diesel::update(alerts::table.find(id.as_str()).filter(alerts::fanned_out_at.is_null()))
+    let take = diesel::update(alerts::table.find(id.as_str()).filter(alerts::fanned_out_at.is_null()))
         .set(alerts::fanned_out_at.eq(now.as_micros()))
-        .execute(conn)?;
-    if taken == 0 {
-        return Ok(None);
-    }
-    let row: AlertRow = alerts::table.find(id.as_str()).first(conn)?;
-    row.read()
+        .returning(alerts::all_columns);
+    let taken = on_each!(conn, conn => take.get_result::<AlertRow>(conn)).optional()?;
+    taken.map_or(Ok(None), AlertRow::read)
 }
 
 /// How many alerts of a kind an organization had since then.
@@ -100,10 +97,13 @@ pub fn count_alerts(conn: &mut Conn, org: &OrgId, kind: AlertKind, since: Timest
 
 /// Everything that was chosen otherwise than the default in an organization.
 pub fn list_choices(conn: &mut Conn, org: &OrgId) -> DbResult<Vec<Choice>> {
-    let rows: Vec<(String, String, String, i64)> = alert_switches::table
-        .filter(alert_switches::org_id.eq(org.as_str()))
-        .select((alert_switches::user_id, alert_switches::kind, alert_switches::channel, alert_switches::is_on))
-        .load(conn)?;
+    let query = alert_switches::table.filter(alert_switches::org_id.eq(org.as_str())).select((
+        alert_switches::user_id,
+        alert_switches::kind,
+        alert_switches::channel,
+        alert_switches::is_on,
+    ));
+    let rows: Vec<(String, String, String, i64)> = on_each!(conn, conn => query.load(conn))?;
     let read = |(user, kind, channel, is_on): (String, String, String, i64)| {
         let user = Some(user).filter(|user| !user.is_empty()).map(UserId);
         Some(Choice { user, kind: AlertKind::parse(&kind)?, switch: Switch::parse(&channel)?, is_on: is_on != 0 })

@@ -13,6 +13,7 @@ pub use usage::{mark_key_used, mark_secret_used};
 pub use used::{Used, mark_used};
 
 use super::changes::{Change, note};
+use super::conn::on_each;
 use super::schema::{api_keys, key_secrets};
 use super::{Conn, DbResult};
 use crate::domain::ids::{KeyId, OrgId, ProfileId, SecretId, UserId};
@@ -133,41 +134,40 @@ fn with_secrets(conn: &mut Conn, rows: Vec<KeyRow>) -> DbResult<Vec<ApiKey>> {
 /// # Errors
 /// `UniqueViolation` when the id is taken.
 pub fn insert_key(conn: &mut Conn, key: &ApiKey) -> DbResult<()> {
-    diesel::insert_into(api_keys::table)
-        .values((
-            api_keys::id.eq(key.id.as_str()),
-            api_keys::org_id.eq(key.org.as_str()),
-            api_keys::profile_id.eq(key.profile.as_str()),
-            api_keys::owner_id.eq(key.owner.as_str()),
-            api_keys::name.eq(&key.name),
-            api_keys::note.eq(&key.note),
-            api_keys::environment.eq(&key.environment),
-            api_keys::url_allowed.eq(i64::from(key.url_allowed)),
-            api_keys::created_at.eq(key.created_at.as_micros()),
-            api_keys::expires_at.eq(key.expires_at.map(Timestamp::as_micros)),
-        ))
-        .execute(conn)?;
+    let insert = diesel::insert_into(api_keys::table).values((
+        api_keys::id.eq(key.id.as_str()),
+        api_keys::org_id.eq(key.org.as_str()),
+        api_keys::profile_id.eq(key.profile.as_str()),
+        api_keys::owner_id.eq(key.owner.as_str()),
+        api_keys::name.eq(&key.name),
+        api_keys::note.eq(&key.note),
+        api_keys::environment.eq(&key.environment),
+        api_keys::url_allowed.eq(i64::from(key.url_allowed)),
+        api_keys::created_at.eq(key.created_at.as_micros()),
+        api_keys::expires_at.eq(key.expires_at.map(Timestamp::as_micros)),
+    ));
+    on_each!(conn, conn => insert.execute(conn))?;
     insert_secret(conn, &key.id, &key.current)
 }
 
 /// Adds a secret to a key.
 pub fn insert_secret(conn: &mut Conn, key: &KeyId, secret: &KeySecret) -> DbResult<()> {
-    diesel::insert_into(key_secrets::table)
-        .values((
-            key_secrets::id.eq(secret.id.as_str()),
-            key_secrets::key_id.eq(key.as_str()),
-            key_secrets::hash.eq(secret.hash.to_hex()),
-            key_secrets::last4.eq(&secret.last4),
-            key_secrets::created_at.eq(secret.created_at.as_micros()),
-            key_secrets::valid_until.eq(secret.valid_until.map(Timestamp::as_micros)),
-        ))
-        .execute(conn)?;
+    let insert = diesel::insert_into(key_secrets::table).values((
+        key_secrets::id.eq(secret.id.as_str()),
+        key_secrets::key_id.eq(key.as_str()),
+        key_secrets::hash.eq(secret.hash.to_hex()),
+        key_secrets::last4.eq(&secret.last4),
+        key_secrets::created_at.eq(secret.created_at.as_micros()),
+        key_secrets::valid_until.eq(secret.valid_until.map(Timestamp::as_micros)),
+    ));
+    on_each!(conn, conn => insert.execute(conn))?;
     note(Change::Key(key.clone()))
 }
 
 /// Whether an id is in use, in any organization.
 pub fn id_exists(conn: &mut Conn, id: &KeyId) -> DbResult<bool> {
-    diesel::select(diesel::dsl::exists(api_keys::table.find(id.as_str()))).get_result(conn)
+    let query = diesel::select(diesel::dsl::exists(api_keys::table.find(id.as_str())));
+    on_each!(conn, conn => query.get_result(conn))
 }
 
 /// A key of this organization.
@@ -215,15 +215,15 @@ pub fn list_creation_times(conn: &mut Conn, org: &OrgId, since: Timestamp, limit
 
 /// Whether this person has a live key of this name already.
 pub fn name_in_use(conn: &mut Conn, org: &OrgId, owner: &UserId, name: &str, but: Option<&KeyId>) -> DbResult<bool> {
-    diesel::select(diesel::dsl::exists(
+    let query = diesel::select(diesel::dsl::exists(
         api_keys::table
             .filter(api_keys::org_id.eq(org.as_str()))
             .filter(api_keys::owner_id.eq(owner.as_str()))
             .filter(api_keys::name.eq(name))
             .filter(api_keys::revoked_at.is_null())
             .filter(api_keys::id.ne(but.map_or("", KeyId::as_str))),
-    ))
-    .get_result(conn)
+    ));
+    on_each!(conn, conn => query.get_result(conn))
 }
 
 /// The keys of a member that were not revoked.

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::conn::on_each;
+use super::conn::{Prepared, on_each};
 use super::schema::{audit_chains, audit_log};
 use super::{Conn, DbResult, like_anywhere, lower};
 use crate::domain::audit::AuditEntry;
@@ -52,6 +52,7 @@ pub fn insert_entry(conn: &mut Conn, mut entry: AuditEntry) -> DbResult<AuditEnt
     entry.prev_hash = prev_hash;
     entry.hash = entry.computed_hash();
     let head = diesel::update(audit_chains::table.find(&entry.chain)).set(audit_chains::head.eq(&entry.hash));
+    let head = Prepared(head);
     on_each!(conn, conn => head.execute(conn))?;
     let insert = diesel::insert_into(audit_log::table).values((
         audit_log::chain.eq(&entry.chain),
@@ -80,7 +81,7 @@ pub fn insert_entry(conn: &mut Conn, mut entry: AuditEntry) -> DbResult<AuditEnt
 fn next_place(conn: &mut Conn, chain: &str) -> DbResult<(i64, String)> {
     loop {
         let step = diesel::update(audit_chains::table.find(chain)).set(audit_chains::seq.eq(audit_chains::seq + 1));
-        let step = step.returning((audit_chains::seq, audit_chains::head));
+        let step = Prepared(step.returning((audit_chains::seq, audit_chains::head)));
         if let Some(place) = on_each!(conn, conn => step.get_result(conn)).optional()? {
             return Ok(place);
         }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use diesel::prelude::*;
 
-use super::conn::on_each;
+use super::conn::{Prepared, on_each};
 use super::schema::{gate_changes, gate_clock};
 use super::{Conn, DbError, DbResult};
 use crate::domain::ids::{KeyId, OrgId, ProfileId, UserId};
@@ -133,7 +133,7 @@ pub(super) fn write_notes(conn: &mut Conn, changes: &[Change]) -> DbResult<Optio
         return Ok(None);
     }
     let step = diesel::update(gate_clock::table.find(1)).set(gate_clock::seq.eq(gate_clock::seq + count));
-    let step = step.returning(gate_clock::seq);
+    let step = Prepared(step.returning(gate_clock::seq));
     let last: i64 = on_each!(conn, conn => step.get_result(conn))?;
     for (seq, change) in (last - count + 1..).zip(changes) {
         let insert = diesel::insert_into(gate_changes::table).values((

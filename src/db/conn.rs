@@ -2,10 +2,11 @@
 
 #![expect(missing_debug_implementations, reason = "the derive writes the types")]
 
+use diesel::backend::Backend;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sqlite::Sqlite;
-use diesel::{QueryResult, RunQueryDsl};
+use diesel::{Connection, QueryResult, RunQueryDsl};
 
 /// A connection to whichever database the settings name.
 #[derive(diesel::MultiConnection)]
@@ -54,3 +55,28 @@ macro_rules! on_each {
     };
 }
 pub(super) use on_each;
+
+/// A statement that stays prepared. Diesel prepares every update anew, because it cannot know that what is set never varies; so
+/// only for those of which that is true, or each variant would be kept for ever.
+pub(super) struct Prepared<Q>(pub Q);
+
+impl<Q: QueryFragment<DB>, DB: Backend> QueryFragment<DB> for Prepared<Q> {
+    fn walk_ast<'b>(&'b self, pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        self.0.walk_ast(pass)
+    }
+
+    fn is_safe_to_cache_prepared(&self, _: &DB) -> QueryResult<bool> {
+        Ok(true)
+    }
+}
+
+impl<Q> QueryId for Prepared<Q> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Q: Query> Query for Prepared<Q> {
+    type SqlType = Q::SqlType;
+}
+
+impl<Q, C: Connection> RunQueryDsl<C> for Prepared<Q> {}

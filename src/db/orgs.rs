@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use diesel::prelude::*;
 
 use super::changes::{Change, note};
-use super::conn::on_each;
+use super::conn::{Prepared, on_each};
 use super::schema::{memberships, orgs, profiles, users};
 use super::users::UserRow;
 use super::{Conn, DbResult};
@@ -64,7 +64,7 @@ fn read_role(text: &str) -> DbResult<Role> {
 /// `NotFound` when there is none.
 pub fn lock_org(conn: &mut Conn, slug: &str) -> DbResult<Org> {
     let lock = diesel::update(orgs::table.filter(orgs::slug.eq(slug))).set(orgs::lock_seq.eq(orgs::lock_seq + 1));
-    let lock = lock.returning(orgs::all_columns);
+    let lock = Prepared(lock.returning(orgs::all_columns));
     Ok(on_each!(conn, conn => lock.get_result::<OrgRow>(conn))?.into())
 }
 
@@ -74,7 +74,7 @@ pub fn lock_org(conn: &mut Conn, slug: &str) -> DbResult<Org> {
 /// `NotFound` when there is none.
 pub fn lock_org_by_id(conn: &mut Conn, id: &OrgId) -> DbResult<Org> {
     let lock = diesel::update(orgs::table.find(id.as_str())).set(orgs::lock_seq.eq(orgs::lock_seq + 1));
-    let lock = lock.returning(orgs::all_columns);
+    let lock = Prepared(lock.returning(orgs::all_columns));
     Ok(on_each!(conn, conn => lock.get_result::<OrgRow>(conn))?.into())
 }
 

@@ -7,7 +7,7 @@ pub mod sweeps;
 
 use diesel::prelude::*;
 
-use super::conn::{Both, on_each};
+use super::conn::{Both, Prepared, on_each};
 use super::schema::{alert_deliveries, alert_switches, alerts, delivery_attempts};
 use super::{Conn, DbResult};
 use crate::domain::alert::{Alert, AlertKind, Choice, Facts, Switch};
@@ -81,6 +81,7 @@ pub fn take_alert(conn: &mut Conn, id: &AlertId, now: Timestamp) -> DbResult<Opt
     let take = diesel::update(alerts::table.find(id.as_str()).filter(alerts::fanned_out_at.is_null()))
         .set(alerts::fanned_out_at.eq(now.as_micros()))
         .returning(alerts::all_columns);
+    let take = Prepared(take);
     let taken = on_each!(conn, conn => take.get_result::<AlertRow>(conn)).optional()?;
     taken.map_or(Ok(None), AlertRow::read)
 }

@@ -102,20 +102,34 @@ pub fn take_committed() -> Option<i64> {
     NOTES.with_borrow_mut(|notes| notes.committed.take())
 }
 
+/// Whether notes are taken on this thread: within a write.
+pub(super) fn is_open() -> bool {
+    NOTES.with_borrow(|notes| notes.is_open)
+}
+
+/// Notes are taken on this thread until this is closed or dropped, as by a panic.
+pub(super) struct TakingNotes(());
+
 /// Begins to take notes on this thread.
-pub(super) fn open() {
+pub(super) fn open() -> TakingNotes {
     NOTES.with_borrow_mut(|notes| {
         notes.is_open = true;
         notes.changes.clear();
     });
+    TakingNotes(())
 }
 
-/// Ends it, and gives the notes.
-pub(super) fn close() -> Vec<Change> {
-    NOTES.with_borrow_mut(|notes| {
-        notes.is_open = false;
-        std::mem::take(&mut notes.changes)
-    })
+impl TakingNotes {
+    /// Ends it, and gives the notes.
+    pub(super) fn close(self) -> Vec<Change> {
+        NOTES.with_borrow_mut(|notes| std::mem::take(&mut notes.changes))
+    }
+}
+
+impl Drop for TakingNotes {
+    fn drop(&mut self) {
+        NOTES.with_borrow_mut(|notes| notes.is_open = false);
+    }
 }
 
 /// Keeps the number of the newest change that is now committed for whoever answers the caller.

@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use diesel::RunQueryDsl as _;
@@ -70,12 +70,20 @@ impl Group {
     }
 }
 
-/// Nobody waits for ever for one that panicked.
-struct Promise(Arc<Group>);
+/// Whoever has the turn ends the transaction or hands it on: nobody waits for ever for one that panicked.
+struct Promise(Option<Arc<Group>>);
+
+impl Promise {
+    fn hand_on(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for Promise {
     fn drop(&mut self) {
-        self.0.publish(Err(Failure::broken_off("it was not ended")));
+        if let Some(group) = &self.0 {
+            group.publish(Err(Failure::broken_off("it was not ended")));
+        }
     }
 }
 
@@ -129,17 +137,21 @@ impl GroupCommit {
         (own, journal): (&mut Conn, Option<&Journal>),
         f: impl FnOnce(&mut Conn) -> Result<T, E>,
     ) -> Result<T, E> {
+        if changes::is_open() {
+            // It would wait for itself.
+            return Err(DbError::AlreadyInTransaction.into());
+        }
         let asked = Moment::now();
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         let mut open = turn.enter(asked, &self.connect)?;
         let group = open.group.clone();
-        let promise = Promise(group.clone());
+        let promise = Promise(Some(group.clone()));
 
-        changes::open();
+        let notes = changes::open();
         let (done, kept) = open.run(f);
-        let notes = changes::close();
+        let notes = notes.close();
         let is_done = matches!(done, Ok(Ok(_)));
         let outcome = match kept {
             Err(error) => {
@@ -172,7 +184,7 @@ impl GroupCommit {
     /// Gives the turn on to whoever waits for it, or else ends the transaction; then waits for its end.
     fn leave(
         &self,
-        mut turn: std::sync::MutexGuard<'_, Turn>,
+        mut turn: MutexGuard<'_, Turn>,
         mut open: Open,
         promise: Promise,
         (own, journal): (&mut Conn, Option<&Journal>),
@@ -183,7 +195,7 @@ impl GroupCommit {
         if self.waiting.load(Ordering::SeqCst) > 0 && !is_full {
             turn.open = Some(open);
             drop(turn);
-            std::mem::forget(promise);
+            promise.hand_on();
             return group.wait();
         }
         let ended = open.commit();
@@ -205,9 +217,10 @@ impl Turn {
             return Ok(open);
         }
         // It waited for the same, and as long as one may.
-        if let Some((at, failure)) = self.refused.take_if(|(at, _)| asked <= *at) {
-            self.refused = Some((at, failure.clone()));
-            return Err(failure.into());
+        if let Some((at, failure)) = &self.refused
+            && asked <= *at
+        {
+            return Err(failure.clone().into());
         }
         let begun = self.begin(connect);
         self.refused = begun.as_ref().err().map(|error| (Moment::now(), Failure::of(error)));

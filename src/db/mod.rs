@@ -61,9 +61,9 @@ pub fn write<T, E: From<DbError>>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> 
         return writer.write(conn, f);
     }
     begin_write(conn)?;
-    changes::open();
+    let notes = changes::open();
     let done = f(conn);
-    let notes = changes::close();
+    let notes = notes.close();
     let done = done.and_then(|value| Ok((value, changes::write_notes(conn, &notes)?)));
     match done {
         Ok((value, last)) => {

@@ -150,3 +150,15 @@ fn when_the_shared_transaction_cannot_be_committed_all_are_told() {
     database.run(|conn| db::write(conn, |conn| put(conn, "afterwards"))).unwrap();
     assert!(database.has("afterwards"));
 }
+
+#[test]
+fn a_write_within_a_write_fails_and_waits_for_nothing() {
+    let database = TestDatabase::new();
+    if !database.is_sqlite() {
+        return;
+    }
+    let within = || database.db.run(|conn| db::write(conn, |conn| put(conn, "within")));
+    let told = database.run(|conn| db::write(conn, |_| within()));
+    assert!(matches!(told, Err(AppError::Internal(_))), "{told:?}");
+    assert!(!database.has("within"));
+}

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod assets;
+mod body;
 pub mod client;
 mod cross_site;
 pub mod docs;

@@ -1,12 +1,9 @@
 //! Following events over a real socket: nothing is lost and nothing comes twice, whatever happens to the connection.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc::channel;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use actix_web::HttpServer;
-use actix_web::dev::ServerHandle;
 use keyrack::actions::keys::{RevokeInput, pause_key, revoke_key};
 use keyrack::actions::people::{KeysFate, disable_user, remove_member};
 use keyrack::db;
@@ -18,38 +15,8 @@ use serde_json::Value;
 
 use crate::support::actor::Visitor;
 use crate::support::app::MadeKey;
+use crate::support::served::Served;
 use crate::support::{TestApp, cast};
-
-/// The app behind a socket, on threads of its own.
-struct Served {
-    address: SocketAddr,
-    handle: ServerHandle,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Served {
-    fn start(app: &TestApp) -> Self {
-        let (sender, receiver) = channel();
-        let state = app.state.clone();
-        let thread = std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
-                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-                let address = listener.local_addr().unwrap();
-                let server = HttpServer::new(move || keyrack::web::app(state.clone()));
-                let server = server.workers(2).disable_signals().listen(listener).unwrap().run();
-                sender.send((address, server.handle())).unwrap();
-                server.await.unwrap();
-            });
-        });
-        let (address, handle) = receiver.recv().unwrap();
-        Self { address, handle, thread: Some(thread) }
-    }
-
-    async fn stop(mut self) {
-        self.handle.stop(true).await;
-        self.thread.take().unwrap().join().unwrap();
-    }
-}
 
 /// A message of a stream.
 #[derive(Debug, Clone, PartialEq)]

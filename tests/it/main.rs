@@ -14,6 +14,7 @@ mod auth;
 mod auth_in_url;
 mod backup;
 mod billing;
+mod bodies;
 mod browser;
 mod cli_admin;
 mod cli_server;

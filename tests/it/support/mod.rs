@@ -13,6 +13,7 @@ pub(crate) mod http;
 pub(crate) mod keys;
 pub(crate) mod lived_in;
 pub(crate) mod redis;
+pub(crate) mod served;
 pub(crate) mod session;
 
 pub(crate) use app::TestApp;

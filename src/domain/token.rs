@@ -59,7 +59,16 @@ impl KeyFormat {
     /// Everything before the id for a key of this environment.
     #[must_use]
     pub fn lead(&self, environment: &str) -> String {
-        if self.environment_in_key { format!("{}_{environment}_", self.prefix) } else { format!("{}_", self.prefix) }
+        let mut lead = String::new();
+        self.put_lead(environment, &mut lead);
+        lead
+    }
+
+    fn put_lead(&self, environment: &str, text: &mut String) {
+        let environment = if self.environment_in_key { [environment, "_"] } else { ["", ""] };
+        for part in [&self.prefix, "_"].into_iter().chain(environment) {
+            text.push_str(part);
+        }
     }
 
     /// The environments a key may have, never empty.
@@ -112,11 +121,15 @@ impl KeyFormat {
 
     /// What may be shown of a key: the first 8 characters, or as many as it takes to show 5 of the id, then bullets.
     #[must_use]
-    pub fn mask(&self, environment: &str, id: &KeyId) -> String {
-        let lead = self.lead(environment);
-        let shown = (lead.len() + 5).max(8);
-        let text = format!("{lead}{id}");
-        format!("{}{MASK}", &text[..shown.min(text.len())])
+    pub fn mask(&self, environment: &str, id: &str) -> String {
+        // Asked for on every check: room for all of it, so that it is allocated once.
+        let mut text = String::with_capacity(self.prefix.len() + environment.len() + 2 + ID_CHARS + MASK.len());
+        self.put_lead(environment, &mut text);
+        let shown = (text.len() + 5).max(8);
+        text.push_str(id);
+        text.truncate(shown);
+        text.push_str(MASK);
+        text
     }
 
     /// The id of a whole key that stands anywhere in a text, pasted there by mistake.
@@ -336,10 +349,11 @@ mod tests {
 
     #[test]
     fn the_mask_shows_five_characters_of_the_id() {
-        let id = "BRTRKFsL".into();
-        assert_eq!(format("ok", &[], "_").mask("live", &id), "ok_BRTRK••••••••");
-        assert_eq!(format("rk_live", &[], "").mask("live", &id), "rk_live_BRTRK••••••••");
-        assert_eq!(format("k", &[], "_").mask("live", &id), "k_BRTRKF••••••••");
+        let id = "BRTRKFsL";
+        assert_eq!(format("ok", &[], "_").mask("live", id), "ok_BRTRK••••••••");
+        assert_eq!(format("rk_live", &[], "").mask("live", id), "rk_live_BRTRK••••••••");
+        assert_eq!(format("k", &[], "_").mask("live", id), "k_BRTRKF••••••••");
+        assert_eq!(format("k", &["live", "test"], "_").mask("test", id), "k_test_BRTRK••••••••");
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub fn raise_for_key(
     key: &ApiKey,
     (facts, once): (Facts, Option<String>),
 ) -> Result<bool, AppError> {
-    let preview = format.mask(&key.environment, &key.id);
+    let preview = format.mask(&key.environment, key.id.as_str());
     let facts = Facts { key: Some(KeyFacts::of(key, preview)), ..facts };
     raise_in(conn, (org, now), kind, Some(&key.owner), (facts, once))
 }

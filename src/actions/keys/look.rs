@@ -121,7 +121,7 @@ fn view(
     let may_manage = policy::may_manage_keys(actor, scope.ctx.rules.keys_may_manage_keys).is_ok();
     let name_of = |id: &UserId| names.get(id).cloned().unwrap_or_else(|| id.to_string());
     KeyView {
-        preview: scope.ctx.rules.format.mask(&key.environment, &key.id),
+        preview: scope.ctx.rules.format.mask(&key.environment, key.id.as_str()),
         status: key.status(now),
         owner_name: name_of(&key.owner),
         is_own: key.owner == actor.user,

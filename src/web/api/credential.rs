@@ -1,11 +1,12 @@
 //! Who calls: `Authorization: Bearer …` (scheme in any case) or `X-Api-Key: …`, exactly one of them, exactly once.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 
 use super::presented::{self, Presented};
@@ -21,6 +22,7 @@ use crate::web::{State, client};
 
 /// What service tokens begin with.
 pub const SERVICE_PREFIX: &str = "krs_";
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// A caller with an API key that was let in.
 #[derive(Debug)]
@@ -87,10 +89,10 @@ pub enum Caller {
 }
 
 /// The one credential of a request's headers.
-fn presented(headers: &HeaderMap) -> Result<String, AppError> {
-    let values = |name: &str| headers.get_all(name).map(HeaderValue::as_bytes);
-    match presented::in_headers(values("authorization"), values("x-api-key")) {
-        Presented::One(token) => Ok(token.into_owned()),
+fn presented(headers: &HeaderMap) -> Result<Cow<'_, str>, AppError> {
+    let values = |name: HeaderName| headers.get_all(name).map(HeaderValue::as_bytes);
+    match presented::in_headers(values(header::AUTHORIZATION), values(API_KEY)) {
+        Presented::One(token) => Ok(token),
         Presented::Nothing | Presented::Malformed => Err(AppError::SignIn),
         Presented::Several => {
             Err(AppError::BadRequest("Send one credential, once: Authorization or X-Api-Key.".to_owned()))
@@ -100,7 +102,11 @@ fn presented(headers: &HeaderMap) -> Result<String, AppError> {
 
 /// Whether a credential stands in the address, where it is never taken (ruling 12).
 fn is_in_query(req: &HttpRequest) -> bool {
-    let names = req.query_string().split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    let query = req.query_string();
+    if query.is_empty() {
+        return false;
+    }
+    let names = query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
     names.into_iter().any(|name| matches!(name, "token" | "api_key"))
 }
 
@@ -134,6 +140,7 @@ async fn identify(req: HttpRequest) -> Result<Caller, AppError> {
         return state.gate.find_service_token(&token)?.map(Caller::Service).ok_or(AppError::SignIn);
     }
     if token.starts_with(CLI_PREFIX) {
+        let token = token.into_owned();
         return identify_command_line(&req, &state, token).await.map(Caller::CommandLine);
     }
     let checked = state.gate.check(&token, None, &seen(&req, &origin)).await?;
@@ -204,7 +211,8 @@ pub(super) async fn only_service(req: &HttpRequest, state: &State) -> Result<(),
     if token.starts_with(SERVICE_PREFIX) {
         return state.gate.find_service_token(&token)?.map(drop).ok_or(AppError::SignIn);
     }
-    match identify(req.clone()).await? {
+    // In a box, so that a good request does not carry the room for it.
+    match Box::pin(identify(req.clone())).await? {
         Caller::Key(_) | Caller::CommandLine(_) => Err(AppError::Denied(Denied::ServiceOnly)),
         Caller::Service(_) => Ok(()),
     }

@@ -9,6 +9,7 @@ pub mod credential;
 pub mod device;
 pub mod events;
 mod hot;
+mod json_text;
 pub mod keys;
 pub mod openapi;
 pub mod orgs;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::hot::Short;
+use super::json_text::JsonText;
 use crate::gate::limit::{Limits, Taken};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -98,6 +99,23 @@ impl RateLimitObject {
             // One that refuses before one that does not, then the one with the least left; the account's of two alike.
             binding: named(limits).min_by_key(|(_, taken)| (taken.allowed, taken.remaining)).map(|(name, _)| name),
         }
+    }
+
+    /// Writes it as JSON.
+    pub(super) fn put(&self, json: &mut JsonText) {
+        for (name, limit) in [("{\"account\":", &self.account), (",\"key\":", &self.key)] {
+            json.raw(name);
+            match limit {
+                Some(LimitObject { limit, remaining, reset_seconds }) => {
+                    json.raw("{\"limit\":").number(*limit).raw(",\"remaining\":").number(*remaining);
+                    json.raw(",\"reset_seconds\":").number(*reset_seconds).raw("}");
+                }
+                None => {
+                    json.raw("null");
+                }
+            }
+        }
+        json.raw(",\"binding\":").text_or_null(self.binding).raw("}");
     }
 }
 

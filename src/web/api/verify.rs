@@ -10,11 +10,11 @@ use utoipa::ToSchema;
 
 use super::credential;
 use super::hot;
+use super::json_text::JsonText;
 use super::original::{self, UNKNOWN};
 use super::rate_limit::RateLimitObject;
 use crate::actions::AppError;
 use crate::clock::Moment;
-use crate::domain::ids::KeyId;
 use crate::domain::org::Role;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
@@ -126,6 +126,35 @@ struct UserPart<'a> {
     name: &'a str,
 }
 
+impl VerifyAnswer<'_> {
+    fn to_json(&self) -> Vec<u8> {
+        let mut json = JsonText::with_capacity(768);
+        json.raw(if self.valid { "{\"valid\":true,\"code\":" } else { "{\"valid\":false,\"code\":" });
+        json.text(self.code).raw(",\"request_id\":").text(self.request_id);
+        if let Some(of) = &self.of {
+            of.put(&mut json);
+        }
+        json.raw("}");
+        json.into_bytes()
+    }
+}
+
+impl VerifiedKey<'_> {
+    fn put(&self, json: &mut JsonText) {
+        let Self { key, org, profile, user, role, rate_limit } = self;
+        json.raw(",\"key\":{\"id\":").text(key.id).raw(",\"name\":").text(key.name);
+        json.raw(",\"preview\":").text(&key.preview).raw(",\"environment\":").text(key.environment);
+        json.raw(",\"status\":").text(key.status).raw(",\"created_at\":").time(key.created_at);
+        json.raw(",\"expires_at\":").time_or_null(key.expires_at);
+        json.raw("},\"org\":{\"id\":").text(org.id).raw(",\"slug\":").text(org.slug).raw(",\"name\":").text(org.name);
+        json.raw(",\"plan\":").text(org.plan);
+        json.raw("},\"profile\":{\"id\":").text(profile.id).raw(",\"name\":").text(profile.name);
+        json.raw("},\"user\":{\"id\":").text(user.id).raw(",\"email\":").text(user.email);
+        json.raw(",\"name\":").text(user.name).raw("},\"role\":").text_or_null(*role).raw(",\"rate_limit\":");
+        rate_limit.put(json);
+    }
+}
+
 /// Whether a key is good, for one of the operator's backends. Always 200, whatever the key is: the reason stands in `code`.
 ///
 /// Callers without a service token get 401 or 403, a body that does not fit 422, and 503 when keys cannot be checked.
@@ -176,7 +205,7 @@ async fn checked(
 }
 
 fn answer(state: &State, checked: &Checked, request_id: &str) -> HttpResponse {
-    let preview = |pass: &Pass| state.rules.format.mask(&pass.environment, &KeyId::from(pass.key_id()));
+    let preview = |pass: &Pass| state.rules.format.mask(&pass.environment, pass.key_id());
     let of = checked.pass.as_ref().map(|pass| VerifiedKey {
         key: KeyPart {
             id: pass.key_id(),
@@ -195,10 +224,50 @@ fn answer(state: &State, checked: &Checked, request_id: &str) -> HttpResponse {
     });
     let valid = checked.verdict == Verdict::Valid;
     let answer = VerifyAnswer { valid, code: checked.verdict.code(), request_id, of };
-    let mut body = Vec::with_capacity(768);
-    // Writing such plain data to memory cannot fail.
-    let _ = serde_json::to_writer(&mut body, &answer);
-    let mut res = HttpResponse::with_body(StatusCode::OK, actix_web::body::BoxBody::new(body));
+    let mut res = HttpResponse::with_body(StatusCode::OK, actix_web::body::BoxBody::new(answer.to_json()));
     res.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     res
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::limit::Taken;
+    use crate::gate::limit::Limits;
+
+    fn check(of: Option<VerifiedKey<'_>>) {
+        let answer = VerifyAnswer { valid: of.is_none(), code: "VALID", request_id: "r\"1", of };
+        let expected = serde_json::to_string(&answer).unwrap();
+        assert_eq!(String::from_utf8(answer.to_json()).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_answer_is_what_serde_would_have_written() {
+        check(None);
+        let taken = |remaining| Some(Taken { allowed: remaining > 0, limit: 600, remaining, reset_seconds: 23 });
+        let all_limits = [(None, None), (taken(412), None), (None, taken(0)), (taken(4_294_967_295), taken(7))];
+        for (text, expires_at, role, (account, key)) in [
+            ("a", None, None, all_limits[0]),
+            ("ü", Some(Timestamp::from_micros(1)), Some("admin"), all_limits[1]),
+            ("\"\\\n", Some(Timestamp::from_micros(-1)), Some("owner"), all_limits[2]),
+            ("", Some(Timestamp::from_micros(i64::MAX)), None, all_limits[3]),
+        ] {
+            check(Some(VerifiedKey {
+                key: KeyPart {
+                    id: "BRTRKFsL",
+                    name: text,
+                    preview: "kr_BRTRK••••••••".to_owned(),
+                    environment: "live",
+                    status: "active",
+                    created_at: Timestamp::from_micros(1_795_255_200_123_450),
+                    expires_at,
+                },
+                org: OrgPart { id: "org_1", slug: "acme", name: text, plan: "standard" },
+                profile: NamedPart { id: "prof_1", name: text },
+                user: UserPart { id: "usr_1", email: "ben@acme.example", name: text },
+                role,
+                rate_limit: RateLimitObject::new(&Limits { account, key }),
+            }));
+        }
+    }
 }

@@ -230,7 +230,7 @@ fn row(state: &State, slug: &str, event: &Event, labels: &Labels) -> LogRow {
             .filter(|name| !name.is_empty())
             .unwrap_or(event.key.as_str())
             .to_owned(),
-        key_preview: state.rules.format.mask(labels.environment(&event.key), &event.key),
+        key_preview: state.rules.format.mask(labels.environment(&event.key), event.key.as_str()),
         key_url: format!("/orgs/{slug}/logs?key={}", event.key),
         kind: match (is_let_in, event.status) {
             (false, _) | (true, Some(500..)) => "revoked",

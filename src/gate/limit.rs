@@ -149,7 +149,8 @@ impl Limiter {
         let (account, key) = (self.limit(account, quota), self.limit(key, key_quota));
         if let (Some(redis), Some(account)) = (&self.redis, account)
             && redis.is_up()
-            && let Some(limits) = take_shared(redis, org, account, key, now_micros).await
+            // In a box, so that a check where there is no Redis does not carry the room for it.
+            && let Some(limits) = Box::pin(take_shared(redis, org, account, key, now_micros)).await
         {
             return limits;
         }
@@ -243,8 +244,7 @@ async fn take_shared(
     }
     let of_account = match share.spend(quota, now_micros) {
         Some(taken) => taken,
-        // In a box, so that a check that need not ask does not carry the room for it.
-        None => Box::pin(redis.ask(&share, org, quota, account.bucket.spent(now) / 1000, now_micros)).await?,
+        None => redis.ask(&share, org, quota, account.bucket.spent(now) / 1000, now_micros).await?,
     };
     if !of_account.allowed {
         return Some(Limits { account: Some(of_account), key: of_key });

@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use actix_web::dev::ResourceDef;
+use actix_web::http::Method;
 use actix_web::{guard, web};
 
 use super::{api, assets, metrics, pages};
@@ -58,11 +59,16 @@ macro_rules! routes {
 
 fn method_route(method: &'static str) -> actix_web::Route {
     match method {
-        "GET" => web::route().guard(guard::Any(guard::Get()).or(guard::Head())),
-        "PATCH" => web::patch(),
+        "GET" => asked_by(&[Method::GET, Method::HEAD]),
+        "PATCH" => asked_by(&[Method::PATCH]),
         "ANY" => web::route(),
-        _ => web::post(),
+        _ => asked_by(&[Method::POST]),
     }
+}
+
+/// The framework's own guards remember on each request which methods they asked for; `errors::no_route` has no need of that.
+fn asked_by(methods: &'static [Method]) -> actix_web::Route {
+    web::route().guard(guard::fn_guard(|context| methods.contains(&context.head().method)))
 }
 
 routes! { SERVICE, service_routes, "":
@@ -76,10 +82,11 @@ routes! { SERVICE, service_routes, "":
     GET "/docs/{page}" Anyone => pages::docs::page;
 }
 
+// They are tried in this order: what is found by comparing comes before what takes a regular expression.
 routes! { CHECKS, check_routes, "":
     ANY "/v1/auth" Key => api::auth::auth;
-    ANY "/v1/auth/{path:.*}" Key => api::auth::auth_below;
     POST "/v1/keys/verify" Service => api::verify::verify;
+    ANY "/v1/auth/{path:.*}" Key => api::auth::auth_below;
 }
 
 routes! { API, api_routes, "/v1":

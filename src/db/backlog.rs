@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use diesel::prelude::*;
 
+use super::batch::{Row, Value, execute_many};
 use super::schema::usage_backlog;
 use super::usage::Count;
 use super::{Conn, DbResult};
@@ -52,16 +53,21 @@ pub fn decode(text: &str) -> Vec<Count<'_>> {
 
 /// Adds rows (part, counts) to the backlog under the numbers after `before`.
 pub fn insert_backlog(conn: &mut Conn, rows: &[(u8, String)], before: i64) -> DbResult<()> {
-    for ((part, entries), seq) in rows.iter().zip(before + 1..) {
-        diesel::insert_into(usage_backlog::table)
-            .values((
-                usage_backlog::seq.eq(seq),
-                usage_backlog::part.eq(i64::from(*part)),
-                usage_backlog::entries.eq(entries),
-            ))
-            .execute(conn)?;
+    let numbered = rows.iter().zip(before + 1..);
+    let rows: Vec<Waiting<'_>> = numbered.map(|((part, entries), seq)| Waiting { seq, part: *part, entries }).collect();
+    execute_many(conn, "INSERT INTO usage_backlog (seq, part, entries)", &rows, "").map(|_| ())
+}
+
+struct Waiting<'a> {
+    seq: i64,
+    part: u8,
+    entries: &'a str,
+}
+
+impl Row for Waiting<'_> {
+    fn put_values<'a>(&'a self, values: &mut Vec<Value<'a>>) {
+        values.extend([Value::Number(self.seq), Value::Number(i64::from(self.part)), Value::Text(self.entries)]);
     }
-    Ok(())
 }
 
 /// The part that has waited the longest.

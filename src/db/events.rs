@@ -4,11 +4,9 @@ use diesel::backend::Backend;
 use diesel::connection::SimpleConnection;
 use diesel::deserialize::FromStaticSqlRow;
 use diesel::prelude::*;
-use diesel::query_builder::AstPass;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::BigInt;
 
-use super::batch::{Row, execute_many};
-use super::conn::MultiBackend;
+use super::batch::{Row, Value, execute_many};
 use super::schema::{api_keys, event_counter, events};
 use super::{Conn, DbResult};
 use crate::domain::ids::{KeyId, OrgId, UserId};
@@ -98,41 +96,36 @@ pub struct Line {
 }
 
 impl Row for Event {
-    fn bind<'b>(&'b self, pass: &mut AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
-        pass.push_bind_param::<BigInt, i64>(&self.seq)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<BigInt, i64>(self.at.as_micros_ref())?;
-        for text in [self.org.as_str(), self.key.as_str()] {
-            pass.push_sql(", ");
-            pass.push_bind_param::<Text, str>(text)?;
-        }
-        pass.push_sql(", ");
-        pass.push_bind_param::<BigInt, i64>(&self.secret)?;
-        for text in [&self.method, &self.path, &self.outcome] {
-            pass.push_sql(", ");
-            pass.push_bind_param::<Text, str>(text)?;
-        }
-        pass.push_sql(", ");
-        pass.push_bind_param::<Nullable<BigInt>, Option<i64>>(&self.status)?;
-        for text in [&self.address, &self.client, &self.request_id] {
-            pass.push_sql(", ");
-            pass.push_bind_param::<Text, str>(text)?;
-        }
-        pass.push_sql(", ");
-        pass.push_bind_param::<BigInt, i64>(&self.weight)
+    fn put_values<'a>(&'a self, values: &mut Vec<Value<'a>>) {
+        values.extend([
+            Value::Number(self.seq),
+            Value::Number(self.at.as_micros()),
+            Value::Text(self.org.as_str()),
+            Value::Text(self.key.as_str()),
+            Value::Number(self.secret),
+            Value::Text(&self.method),
+            Value::Text(&self.path),
+            Value::Text(&self.outcome),
+            Value::MaybeNumber(self.status),
+            Value::Text(&self.address),
+            Value::Text(&self.client),
+            Value::Text(&self.request_id),
+            Value::Number(self.weight),
+        ]);
     }
 }
 
 const INTO_EVENTS: &str = "INSERT INTO events (seq, at, org_id, key_id, secret, method, path, outcome, status, address, \
-                           client, request_id, weight) VALUES";
+                           client, request_id, weight)";
 
 /// Takes `count` numbers in a row and holds the counter until the transaction ends, so that numbers become visible in
 /// their order. Take them before anything else is locked. Returns the number before the first.
 pub fn take_numbers(conn: &mut Conn, count: i64) -> DbResult<i64> {
-    diesel::update(event_counter::table.find(1))
+    let last: i64 = diesel::update(event_counter::table.find(1))
         .set(event_counter::seq.eq(event_counter::seq + count))
-        .execute(conn)?;
-    Ok(last_number(conn)? - count)
+        .returning(event_counter::seq)
+        .get_result(conn)?;
+    Ok(last - count)
 }
 
 /// The number of the last line that can be seen, as the start of a stream.

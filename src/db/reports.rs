@@ -3,11 +3,8 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
-use diesel::query_builder::AstPass;
-use diesel::sql_types::{BigInt, Nullable};
 
-use super::batch::{Row, execute_many};
-use super::conn::MultiBackend;
+use super::batch::{Row, Value, execute_many};
 use super::events::take_numbers;
 use super::schema::events;
 use super::usage::{Count, Step, add_counts};
@@ -34,19 +31,18 @@ struct Outcome {
 }
 
 impl Row for Outcome {
-    fn bind<'b>(&'b self, pass: &mut AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
-        pass.push_bind_param::<BigInt, i64>(&self.seq)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<BigInt, i64>(&self.status)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<Nullable<BigInt>, Option<i64>>(&self.duration_ms)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<BigInt, i64>(&self.reported_seq)
+    fn put_values<'a>(&'a self, values: &mut Vec<Value<'a>>) {
+        values.extend([
+            Value::Number(self.seq),
+            Value::Number(self.status),
+            Value::MaybeNumber(self.duration_ms),
+            Value::Number(self.reported_seq),
+        ]);
     }
 }
 
 const SET_OUTCOMES: &str = "UPDATE events SET status = v.column2, duration_ms = v.column3, reported_seq = v.column4 \
-                            FROM (VALUES";
+                            FROM (";
 
 /// The event that a report is about.
 #[derive(Queryable)]

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
-use diesel::query_builder::AstPass;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{BigInt, Nullable};
 
-use super::batch::{Row, execute_many};
+use super::batch::{Row, Value, execute_many};
 use super::conn::MultiBackend;
 use super::schema::{usage_hours, usage_minutes};
 use super::{Conn, DbResult};
@@ -54,25 +53,22 @@ pub struct Count<'a> {
 }
 
 impl Row for Count<'_> {
-    fn bind<'b>(&'b self, pass: &mut AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
-        pass.push_bind_param::<Text, str>(self.org)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<Text, str>(self.key)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<BigInt, i64>(&self.secret)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<BigInt, i64>(self.at.as_micros_ref())?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<Text, str>(self.outcome)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<BigInt, i64>(&self.count)
+    fn put_values<'a>(&'a self, values: &mut Vec<Value<'a>>) {
+        values.extend([
+            Value::Text(self.org),
+            Value::Text(self.key),
+            Value::Number(self.secret),
+            Value::Number(self.at.as_micros()),
+            Value::Text(self.outcome),
+            Value::Number(self.count),
+        ]);
     }
 }
 
-const INTO_MINUTES: &str = "INSERT INTO usage_minutes (org_id, key_id, secret, at, outcome, count) VALUES";
+const INTO_MINUTES: &str = "INSERT INTO usage_minutes (org_id, key_id, secret, at, outcome, count)";
 const ADD_MINUTES: &str =
     " ON CONFLICT (key_id, at, secret, outcome) DO UPDATE SET count = usage_minutes.count + excluded.count";
-const INTO_HOURS: &str = "INSERT INTO usage_hours (org_id, key_id, secret, at, outcome, count) VALUES";
+const INTO_HOURS: &str = "INSERT INTO usage_hours (org_id, key_id, secret, at, outcome, count)";
 const ADD_HOURS: &str =
     " ON CONFLICT (key_id, at, secret, outcome) DO UPDATE SET count = usage_hours.count + excluded.count";
 

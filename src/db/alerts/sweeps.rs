@@ -1,11 +1,8 @@
 //! Causes of alerts that come with time: what became due since they were last looked for.
 
 use diesel::prelude::*;
-use diesel::query_builder::AstPass;
-use diesel::sql_types::{BigInt, Text};
 
-use super::super::batch::{Row, execute_many};
-use super::super::conn::MultiBackend;
+use super::super::batch::{Row, Value, execute_many};
 use super::super::schema::{alert_sweeps, api_keys, key_networks, key_secrets};
 use super::super::{Conn, DbResult, write};
 use crate::domain::ids::KeyId;
@@ -86,18 +83,14 @@ pub struct FirstUse {
 }
 
 impl Row for FirstUse {
-    fn bind<'b>(&'b self, pass: &mut AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
-        pass.push_bind_param::<Text, str>(self.key.as_str())?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<Text, str>(&self.network)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<BigInt, i64>(self.at.as_micros_ref())
+    fn put_values<'a>(&'a self, values: &mut Vec<Value<'a>>) {
+        values.extend([Value::Text(self.key.as_str()), Value::Text(&self.network), Value::Number(self.at.as_micros())]);
     }
 }
 
 /// Notes networks that keys were used from, where they are not noted yet.
 pub fn insert_networks(conn: &mut Conn, uses: &[FirstUse]) -> DbResult<()> {
-    let into = "INSERT INTO key_networks (key_id, network, first_seen_at) VALUES";
+    let into = "INSERT INTO key_networks (key_id, network, first_seen_at)";
     let insert = |conn: &mut Conn| execute_many(conn, into, uses, " ON CONFLICT DO NOTHING").map(|_| ());
     // On PostgreSQL each statement commits by itself, so that a process that is stopped in between holds up nobody.
     if conn.is_sqlite() { write(conn, insert) } else { insert(conn) }

@@ -1,11 +1,6 @@
 //! Noting when keys and their secrets were last let in, many at once.
 
-use diesel::QueryResult;
-use diesel::query_builder::AstPass;
-use diesel::sql_types::{BigInt, Text};
-
-use super::super::batch::{Row, execute_many};
-use super::super::conn::MultiBackend;
+use super::super::batch::{Row, Value, execute_many};
 use super::super::{Conn, DbResult, write};
 use crate::domain::time::Timestamp;
 
@@ -29,14 +24,9 @@ pub struct Used {
 struct OfKey<'a>(&'a Used);
 
 impl Row for OfKey<'_> {
-    fn bind<'b>(&'b self, pass: &mut AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
-        pass.push_bind_param::<Text, str>(&self.0.key)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<BigInt, i64>(self.0.last.as_micros_ref())?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<Text, str>(&self.0.address)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<Text, str>(&self.0.client)
+    fn put_values<'a>(&'a self, values: &mut Vec<Value<'a>>) {
+        let Used { key, last, address, client, .. } = self.0;
+        values.extend([Value::Text(key), Value::Number(last.as_micros()), Value::Text(address), Value::Text(client)]);
     }
 }
 
@@ -44,21 +34,21 @@ impl Row for OfKey<'_> {
 struct OfSecret<'a>(&'a Used, String);
 
 impl Row for OfSecret<'_> {
-    fn bind<'b>(&'b self, pass: &mut AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
-        pass.push_bind_param::<Text, str>(&self.0.key)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<Text, str>(&self.1)?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<BigInt, i64>(self.0.first.as_micros_ref())?;
-        pass.push_sql(", ");
-        pass.push_bind_param::<BigInt, i64>(self.0.last.as_micros_ref())
+    fn put_values<'a>(&'a self, values: &mut Vec<Value<'a>>) {
+        let Self(Used { key, first, last, .. }, secret) = self;
+        values.extend([
+            Value::Text(key),
+            Value::Text(secret),
+            Value::Number(first.as_micros()),
+            Value::Number(last.as_micros()),
+        ]);
     }
 }
 
 const SET_KEYS: &str = "UPDATE api_keys SET last_used_at = v.column2, last_used_address = v.column3, \
-                        last_used_client = v.column4 FROM (VALUES";
+                        last_used_client = v.column4 FROM (";
 const SET_SECRETS: &str = "UPDATE key_secrets SET first_used_at = COALESCE(key_secrets.first_used_at, v.column3), \
-                           last_used_at = v.column4 FROM (VALUES";
+                           last_used_at = v.column4 FROM (";
 
 macro_rules! of_keys {
     ($rest:literal) => {

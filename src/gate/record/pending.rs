@@ -188,11 +188,19 @@ impl Pending {
         if self.used_at.len() > USES_MAX {
             self.used_at.retain(|_, at| now.since(*at) < USE_EVERY);
         }
-        let last = |secret: &SecretOf| self.used_at.get(secret);
-        let is_due = |secret: &SecretOf| last(secret).is_none_or(|at| now.since(*at) >= USE_EVERY);
-        let (mut due, later): (Vec<SecretOf>, Vec<SecretOf>) =
-            self.uses.keys().filter(|secret| all || is_due(secret)).partition(|secret| last(secret).is_none());
-        due.extend(later);
+        let (mut due, mut later) = (Vec::new(), Vec::new());
+        for secret in self.uses.keys() {
+            match self.used_at.get(secret) {
+                None => due.push(*secret),
+                Some(at) if all || now.since(*at) >= USE_EVERY => later.push(*secret),
+                Some(_) => {}
+            }
+            // Very many may wait, and each look is one into far memory.
+            if due.len() >= limit {
+                break;
+            }
+        }
+        due.append(&mut later);
         due.truncate(limit);
         due.into_iter().filter_map(|secret| Some((secret, self.uses.remove(&secret)?))).collect()
     }

@@ -167,7 +167,8 @@ fn put_digits(room: &mut [u8], mut number: u32) {
 }
 
 /// Year, month and day of a day since the epoch, for the years 0 to 9999. Years are counted from March here, so that the
-/// day that some of them have more is their last; 400 of them have 146 097 days.
+/// day that some of them have more is their last; 400 of them have 146 097 days
+/// (<https://howardhinnant.github.io/date_algorithms.html#civil_from_days>).
 fn civil(day: i64) -> Option<(u32, u32, u32)> {
     let day = u32::try_from(day + 719_468).ok()?;
     let (era, day) = (day / 146_097, day % 146_097);

@@ -574,7 +574,8 @@ fn a_restore_that_is_killed_leaves_the_old_data_or_the_new() {
         assert_eq!(broken(&database.db), Vec::<String>::new());
     }
     assert!(killed > 2, "{killed} killed, {done} done");
-    assert_eq!(place.run(&["restore", "nightly", "--replace"]).code, 0);
+    let last = place.run(&["restore", "nightly", "--replace"]);
+    assert_eq!(last.code, 0, "{last:?}");
     assert!(live_keys(&database.db).contains(&key.id));
     // A backup that is killed is not there, or is the one before.
     let whole = std::fs::read(place.path("nightly")).unwrap();

@@ -89,15 +89,15 @@ async fn a_server_whose_schema_differs_is_not_ready() {
     app.visitor().get("/healthz").await.assert_status(200);
 }
 
-/// Else every query with a bound limit is planned anew each time, which takes longer than to run it.
+/// Else every query with a bound limit is planned anew each time, which takes longer than to run it; and every value of every
+/// row is read under a lock.
 #[test]
-fn sqlite_keeps_its_plans() {
+fn sqlite_is_built_as_it_should_be() {
     let database = TestDatabase::new();
     if database.is_sqlite() {
-        assert_eq!(
-            database.number("SELECT sqlite_compileoption_used('ENABLE_QPSG') AS n"),
-            1,
-            "see .cargo/config.toml"
-        );
+        for (option, is_on) in [("ENABLE_QPSG", 1), ("THREADSAFE=2", 1), ("ENABLE_MEMORY_MANAGEMENT", 0)] {
+            let found = database.number(&format!("SELECT sqlite_compileoption_used('{option}') AS n"));
+            assert_eq!(found, is_on, "{option}: see .cargo/config.toml");
+        }
     }
 }

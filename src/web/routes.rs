@@ -119,6 +119,25 @@ routes! { API, api_routes, "/v1":
 }
 
 routes! { PAGES, page_routes, "":
+    // Tried in this order, so first what is asked most.
+    GET "/orgs/{org}/settings/api-keys" Member => pages::keys::list::show;
+    POST "/orgs/{org}/settings/api-keys" Member => pages::keys::create::create;
+    GET "/orgs/{org}/settings/api-keys/new" Member => pages::keys::create::form;
+    GET "/orgs/{org}/settings/api-keys/revoke" Member => pages::keys::bulk::form;
+    POST "/orgs/{org}/settings/api-keys/revoke" Member => pages::keys::bulk::revoke;
+    GET "/orgs/{org}/settings/api-keys/{id}" Member => pages::keys::show::show;
+    POST "/orgs/{org}/settings/api-keys/{id}" Member => pages::keys::show::edit;
+    GET "/orgs/{org}/settings/api-keys/{id}/rotation" Member => pages::keys::show::rotation;
+    GET "/orgs/{org}/settings/api-keys/{id}/rotate" Member => pages::keys::rotate::form;
+    POST "/orgs/{org}/settings/api-keys/{id}/rotate" Member => pages::keys::rotate::rotate;
+    GET "/orgs/{org}/settings/api-keys/{id}/rotate/finish" Member => pages::keys::rotate::finish_form;
+    POST "/orgs/{org}/settings/api-keys/{id}/rotate/finish" Member => pages::keys::rotate::finish;
+    GET "/orgs/{org}/settings/api-keys/{id}/pause" Member => pages::keys::pause::form::<true>;
+    POST "/orgs/{org}/settings/api-keys/{id}/pause" Member => pages::keys::pause::rest::<true>;
+    GET "/orgs/{org}/settings/api-keys/{id}/resume" Member => pages::keys::pause::form::<false>;
+    POST "/orgs/{org}/settings/api-keys/{id}/resume" Member => pages::keys::pause::rest::<false>;
+    GET "/orgs/{org}/settings/api-keys/{id}/revoke" Member => pages::keys::revoke::form;
+    POST "/orgs/{org}/settings/api-keys/{id}/revoke" Member => pages::keys::revoke::revoke;
     GET "/" Anyone => pages::service::root;
     GET "/setup" Anyone => pages::setup::setup_form;
     POST "/setup" Anyone => pages::setup::set_up;
@@ -177,24 +196,6 @@ routes! { PAGES, page_routes, "":
     GET "/orgs/{org}/logs" Member => pages::logs::show;
     GET "/orgs/{org}/logs/stream" Member => pages::logs::stream;
     GET "/settings/api-keys" SignedIn => pages::keys::active;
-    GET "/orgs/{org}/settings/api-keys" Member => pages::keys::list::show;
-    POST "/orgs/{org}/settings/api-keys" Member => pages::keys::create::create;
-    GET "/orgs/{org}/settings/api-keys/new" Member => pages::keys::create::form;
-    GET "/orgs/{org}/settings/api-keys/revoke" Member => pages::keys::bulk::form;
-    POST "/orgs/{org}/settings/api-keys/revoke" Member => pages::keys::bulk::revoke;
-    GET "/orgs/{org}/settings/api-keys/{id}" Member => pages::keys::show::show;
-    POST "/orgs/{org}/settings/api-keys/{id}" Member => pages::keys::show::edit;
-    GET "/orgs/{org}/settings/api-keys/{id}/rotation" Member => pages::keys::show::rotation;
-    GET "/orgs/{org}/settings/api-keys/{id}/rotate" Member => pages::keys::rotate::form;
-    POST "/orgs/{org}/settings/api-keys/{id}/rotate" Member => pages::keys::rotate::rotate;
-    GET "/orgs/{org}/settings/api-keys/{id}/rotate/finish" Member => pages::keys::rotate::finish_form;
-    POST "/orgs/{org}/settings/api-keys/{id}/rotate/finish" Member => pages::keys::rotate::finish;
-    GET "/orgs/{org}/settings/api-keys/{id}/pause" Member => pages::keys::pause::form::<true>;
-    POST "/orgs/{org}/settings/api-keys/{id}/pause" Member => pages::keys::pause::rest::<true>;
-    GET "/orgs/{org}/settings/api-keys/{id}/resume" Member => pages::keys::pause::form::<false>;
-    POST "/orgs/{org}/settings/api-keys/{id}/resume" Member => pages::keys::pause::rest::<false>;
-    GET "/orgs/{org}/settings/api-keys/{id}/revoke" Member => pages::keys::revoke::form;
-    POST "/orgs/{org}/settings/api-keys/{id}/revoke" Member => pages::keys::revoke::revoke;
 }
 
 /// All routes.

@@ -137,6 +137,20 @@ impl<'c> OrgScope<'c> {
         Ok(Self { conn, ctx, org, member, actor, now, credential })
     }
 
+    /// Enters as the reader of a page, whose place was looked up just now.
+    pub(super) fn enter_as_reader(
+        conn: &'c mut Conn,
+        ctx: Ctx<'c>,
+        who: &Who,
+        org: Org,
+        member: Member,
+    ) -> Result<Self, AppError> {
+        let Who::Person { user, session } = who else { return Err(AppError::SignIn) };
+        let now = db::now(conn, ctx.clock)?;
+        let actor = Actor { user: user.clone(), role: member.role, by_key: false };
+        Ok(Self { conn, ctx, org, member, actor, now, credential: format!("session {session}") })
+    }
+
     /// Enters as a person who became a member in this very transaction, by `credential`.
     pub(super) fn enter_new(
         conn: &'c mut Conn,

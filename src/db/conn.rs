@@ -1,10 +1,13 @@
-//! One connection type over both databases, and the 12 lines that let an upsert run through it.
+//! One connection type over both databases, and the few lines that let an upsert and a list of ids run through it.
 
 #![expect(missing_debug_implementations, reason = "the derive writes the types")]
 
 use diesel::backend::Backend;
+use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate};
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::serialize::ToSql;
+use diesel::sql_types::{Bool, HasSqlType, Text};
 use diesel::sqlite::Sqlite;
 use diesel::{Connection, QueryResult, RunQueryDsl};
 
@@ -80,3 +83,57 @@ impl<Q: Query> Query for Prepared<Q> {
 }
 
 impl<Q, C: Connection> RunQueryDsl<C> for Prepared<Q> {}
+
+/// `column IN (…)`, with a number of places that is a power of two: then there are few different statements and all stay
+/// prepared, which diesel's own are not.
+pub(super) struct OneOf<'v, C> {
+    column: C,
+    values: Vec<&'v str>,
+}
+
+/// Whether a column holds one of these values.
+pub(super) fn one_of<'v, C>(column: C, mut values: Vec<&'v str>) -> OneOf<'v, C> {
+    if let Some(last) = values.last().copied() {
+        values.resize(values.len().next_power_of_two(), last);
+    }
+    OneOf { column, values }
+}
+
+impl<C: QueryFragment<DB>, DB: Backend + HasSqlType<Text>> QueryFragment<DB> for OneOf<'_, C>
+where
+    str: ToSql<Text, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        if self.values.is_empty() {
+            pass.push_sql("1 = 0");
+            return Ok(());
+        }
+        self.column.walk_ast(pass.reborrow())?;
+        for (position, value) in self.values.iter().enumerate() {
+            pass.push_sql(if position == 0 { " IN (" } else { ", " });
+            pass.push_bind_param::<Text, str>(value)?;
+        }
+        pass.push_sql(")");
+        Ok(())
+    }
+}
+
+impl<C> QueryId for OneOf<'_, C> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<C: Expression<SqlType = Text>> Expression for OneOf<'_, C> {
+    type SqlType = Bool;
+}
+
+impl<C: AppearsOnTable<From>, From: ?Sized> AppearsOnTable<From> for OneOf<'_, C> where Self: Expression {}
+
+impl<C: SelectableExpression<From>, From: ?Sized> SelectableExpression<From> for OneOf<'_, C> where
+    Self: AppearsOnTable<From>
+{
+}
+
+impl<C, Columns> ValidGrouping<Columns> for OneOf<'_, C> {
+    type IsAggregate = is_aggregate::No;
+}

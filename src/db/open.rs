@@ -1,5 +1,6 @@
 //! Opening the database named by the settings, and its pool.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,7 +78,11 @@ impl ManageConnection for Manager {
     }
 
     fn is_valid(&self, conn: &mut Conn) -> Result<(), r2d2::Error> {
-        conn.ping().map_err(r2d2::Error::QueryError)
+        match conn {
+            Conn::Postgres(pg) => pg.ping().map_err(r2d2::Error::QueryError),
+            // Nobody can close it but this process.
+            Conn::Sqlite(_) => Ok(()),
+        }
     }
 
     fn has_broken(&self, conn: &mut Conn) -> bool {
@@ -161,6 +166,14 @@ impl Db {
     pub fn connections(&self) -> (u32, u32) {
         let state = self.pool.state();
         (state.connections.saturating_sub(state.idle_connections), state.idle_connections)
+    }
+
+    /// How many threads are best for reading. A look at SQLite keeps a processor busy from end to end; one at PostgreSQL
+    /// waits most of its time.
+    #[must_use]
+    pub fn readers(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        if self.is_sqlite() { cores + 1 } else { CONNECTIONS_POSTGRES as usize }
     }
 
     /// Whether this is SQLite.

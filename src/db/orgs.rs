@@ -7,10 +7,10 @@ use diesel::prelude::*;
 use super::changes::{Change, note};
 use super::conn::{Prepared, on_each};
 use super::schema::{memberships, orgs, profiles, users};
-use super::users::UserRow;
+use super::users::{PERSON, PersonRow};
 use super::{Conn, DbResult};
 use crate::domain::ids::{OrgId, ProfileId, UserId};
-use crate::domain::org::{Member, Org, Profile, Role};
+use crate::domain::org::{Member, Org, Profile, Role, User};
 use crate::domain::time::Timestamp;
 
 #[derive(Queryable)]
@@ -43,7 +43,7 @@ struct MembershipRow {
     joined_at: i64,
 }
 
-fn member((user, membership): (UserRow, MembershipRow)) -> DbResult<Member> {
+fn member((user, membership): (PersonRow, MembershipRow)) -> DbResult<Member> {
     Ok(Member {
         org: OrgId(membership.org_id),
         user: user.into(),
@@ -97,8 +97,8 @@ pub fn insert_org(conn: &mut Conn, org: &Org) -> DbResult<()> {
 
 /// An organization by its slug.
 pub fn find_org(conn: &mut Conn, slug: &str) -> DbResult<Option<Org>> {
-    let row: Option<OrgRow> = orgs::table.filter(orgs::slug.eq(slug)).first(conn).optional()?;
-    Ok(row.map(Org::from))
+    let row = on_each!(conn, conn => orgs::table.filter(orgs::slug.eq(slug)).first::<OrgRow>(conn));
+    Ok(row.optional()?.map(Org::from))
 }
 
 /// An organization by its id.
@@ -122,6 +122,38 @@ pub fn list_orgs_of(conn: &mut Conn, user: &UserId) -> DbResult<Vec<(Org, Role)>
         .select((orgs::all_columns, memberships::role))
         .load(conn)?;
     rows.into_iter().map(|(org, role)| Ok((org.into(), read_role(&role)?))).collect()
+}
+
+/// A place of a person: an organization they belong to, what they are there and since when.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The organization.
+    pub org: Org,
+    /// What they may do in it.
+    pub role: Role,
+    /// When they joined.
+    pub joined_at: Timestamp,
+}
+
+/// A person with all their places, by the name of the organization.
+pub fn find_person(conn: &mut Conn, user: &UserId) -> DbResult<Option<(User, Vec<Place>)>> {
+    let query = users::table
+        .left_join(memberships::table.on(memberships::user_id.eq(users::id)))
+        .left_join(orgs::table.on(memberships::org_id.eq(orgs::id)))
+        .filter(users::id.eq(user.as_str()))
+        .order((orgs::name, orgs::slug))
+        .select((PERSON, orgs::all_columns.nullable(), (memberships::role, memberships::joined_at).nullable()));
+    let rows = on_each!(conn, conn => query.load::<(PersonRow, Option<OrgRow>, Option<(String, i64)>)>(conn))?;
+    let mut person = None;
+    let mut places = Vec::with_capacity(rows.len());
+    for (row, org, membership) in rows {
+        person.get_or_insert_with(|| row.into());
+        if let Some((org, (role, joined_at))) = org.zip(membership) {
+            let (role, joined_at) = (read_role(&role)?, Timestamp::from_micros(joined_at));
+            places.push(Place { org: org.into(), role, joined_at });
+        }
+    }
+    Ok(person.map(|person| (person, places)))
 }
 
 /// Whether a slug is in use.
@@ -159,13 +191,13 @@ pub fn insert_member(conn: &mut Conn, org: &OrgId, user: &UserId, role: Role, no
 
 /// A person as a member of an organization, if they are one.
 pub fn find_member(conn: &mut Conn, org: &OrgId, user: &UserId) -> DbResult<Option<Member>> {
-    let row: Option<(UserRow, MembershipRow)> = users::table
+    let query = users::table
         .inner_join(memberships::table)
         .filter(memberships::org_id.eq(org.as_str()))
         .filter(memberships::user_id.eq(user.as_str()))
-        .first(conn)
-        .optional()?;
-    row.map(member).transpose()
+        .select((PERSON, memberships::all_columns));
+    let row = on_each!(conn, conn => query.first::<(PersonRow, MembershipRow)>(conn));
+    row.optional()?.map(member).transpose()
 }
 
 /// Where these people are members, but for those whose account is shut.
@@ -184,11 +216,12 @@ pub fn list_places(conn: &mut Conn, users: &[&str]) -> DbResult<HashSet<(OrgId, 
 
 /// The members of an organization, by name.
 pub fn list_members(conn: &mut Conn, org: &OrgId) -> DbResult<Vec<Member>> {
-    let rows: Vec<(UserRow, MembershipRow)> = users::table
+    let query = users::table
         .inner_join(memberships::table)
         .filter(memberships::org_id.eq(org.as_str()))
         .order((users::name, users::id))
-        .load(conn)?;
+        .select((PERSON, memberships::all_columns));
+    let rows = on_each!(conn, conn => query.load::<(PersonRow, MembershipRow)>(conn))?;
     rows.into_iter().map(member).collect()
 }
 
@@ -268,10 +301,8 @@ pub fn find_profile(conn: &mut Conn, org: &OrgId, id: &ProfileId) -> DbResult<Op
 
 /// The profiles of an organization, the oldest first.
 pub fn list_profiles(conn: &mut Conn, org: &OrgId) -> DbResult<Vec<Profile>> {
-    let rows: Vec<ProfileRow> = profiles::table
-        .filter(profiles::org_id.eq(org.as_str()))
-        .order((profiles::created_at, profiles::id))
-        .load(conn)?;
+    let query = profiles::table.filter(profiles::org_id.eq(org.as_str())).order((profiles::created_at, profiles::id));
+    let rows = on_each!(conn, conn => query.load::<ProfileRow>(conn))?;
     Ok(rows.into_iter().map(Profile::from).collect())
 }
 

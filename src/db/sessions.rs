@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use diesel::prelude::*;
 
+use super::conn::on_each;
 use super::schema::sessions;
 use super::{Conn, DbResult};
 use crate::domain::ids::{SessionId, UserId};
@@ -76,8 +77,8 @@ pub fn insert_session(conn: &mut Conn, record: &SessionRecord) -> DbResult<()> {
 
 /// A session by the hash of its cookie.
 pub fn find_session(conn: &mut Conn, token_hash: &str) -> DbResult<Option<SessionRecord>> {
-    let row: Option<Row> = sessions::table.find(token_hash).first(conn).optional()?;
-    Ok(row.map(SessionRecord::from))
+    let row = on_each!(conn, conn => sessions::table.find(token_hash).first::<Row>(conn));
+    Ok(row.optional()?.map(SessionRecord::from))
 }
 
 /// Changes what is kept; a session that was ended meanwhile stays ended. Says whether it was there.

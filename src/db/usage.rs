@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
 
 use super::batch::{Row, Value, execute_many};
-use super::conn::MultiBackend;
+use super::conn::{MultiBackend, on_each, one_of};
 use super::schema::{usage_hours, usage_minutes};
 use super::{Conn, DbResult};
 use crate::domain::ids::{KeyId, OrgId};
@@ -147,13 +147,13 @@ pub struct KeyHour {
 /// The hours of many keys at once from `since` on, by key and time: for a page of sparklines.
 pub fn list_hours_of(conn: &mut Conn, org: &OrgId, keys: &[KeyId], since: Timestamp) -> DbResult<Vec<KeyHour>> {
     let ids: Vec<&str> = keys.iter().map(KeyId::as_str).collect();
-    let rows: Vec<(String, i64, i64, String, i64)> = usage_hours::table
-        .filter(usage_hours::key_id.eq_any(ids))
+    let query = usage_hours::table
+        .filter(one_of(usage_hours::key_id, ids))
         .filter(usage_hours::org_id.eq(org.as_str()))
         .filter(usage_hours::at.ge(since.floor(Step::Hour.span()).as_micros()))
         .order((usage_hours::key_id, usage_hours::at, usage_hours::secret, usage_hours::outcome))
-        .select((usage_hours::key_id, usage_hours::at, usage_hours::secret, usage_hours::outcome, usage_hours::count))
-        .load(conn)?;
+        .select((usage_hours::key_id, usage_hours::at, usage_hours::secret, usage_hours::outcome, usage_hours::count));
+    let rows = on_each!(conn, conn => query.load::<(String, i64, i64, String, i64)>(conn))?;
     let read = |(key, at, secret, outcome, count)| {
         let at = Timestamp::from_micros(at);
         KeyHour { key: KeyId(key), at, secret, outcome, count }

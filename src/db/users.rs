@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use super::changes::{Change, note};
+use super::conn::on_each;
 use super::schema::users;
 use super::{Conn, DbResult};
 use crate::domain::ids::UserId;
@@ -17,6 +18,30 @@ pub(super) struct UserRow {
     password_hash: String,
     _created_at: i64,
     disabled_at: Option<i64>,
+}
+
+/// What is told of a person: not their password.
+pub(super) const PERSON: (users::id, users::email, users::name, users::disabled_at) =
+    (users::id, users::email, users::name, users::disabled_at);
+
+/// The columns of [`PERSON`].
+#[derive(Queryable)]
+pub(super) struct PersonRow {
+    id: String,
+    email: String,
+    name: String,
+    disabled_at: Option<i64>,
+}
+
+impl From<PersonRow> for User {
+    fn from(row: PersonRow) -> Self {
+        Self {
+            id: UserId(row.id),
+            email: row.email,
+            name: row.name,
+            disabled_at: row.disabled_at.map(Timestamp::from_micros),
+        }
+    }
 }
 
 impl From<UserRow> for User {
@@ -54,8 +79,8 @@ pub fn count_users(conn: &mut Conn) -> DbResult<i64> {
 
 /// A person by id.
 pub fn find_user(conn: &mut Conn, id: &UserId) -> DbResult<Option<User>> {
-    let row: Option<UserRow> = users::table.find(id.as_str()).first(conn).optional()?;
-    Ok(row.map(User::from))
+    let row = on_each!(conn, conn => users::table.find(id.as_str()).select(PERSON).first::<PersonRow>(conn));
+    Ok(row.optional()?.map(User::from))
 }
 
 /// A person by their lower-case address.

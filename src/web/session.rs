@@ -174,10 +174,15 @@ impl TypedSession {
         self.0.insert(NOTICE, Notice { kind: kind.to_owned(), text: text.into() }).map_err(broken)
     }
 
-    /// Takes the banner that the last request left.
+    /// The banner that the last request left.
     #[must_use]
+    pub fn notice(&self) -> Option<Notice> {
+        self.0.get(NOTICE).ok().flatten()
+    }
+
+    /// Takes the banner that the last request left.
     pub fn take_notice(&self) -> Option<Notice> {
-        let notice = self.0.get(NOTICE).ok().flatten()?;
+        let notice = self.notice()?;
         self.0.remove(NOTICE);
         Some(notice)
     }
@@ -220,9 +225,10 @@ impl SessionStore for Store {
     async fn load(&self, key: &SessionKey) -> Result<Option<Values>, LoadError> {
         let hash = hash_of(key);
         let is_somebody_there = BY_ITSELF.try_with(|()| ()).is_err();
-        let found = self.run(move |conn, state| {
+        let (state, shared) = (self.state.clone(), self.state.clone());
+        let look = move |conn: &mut db::Conn| {
             let Some(record) = db::sessions::find_session(conn, &hash)? else { return Ok(None) };
-            let now = db::now(conn, &state.clock)?;
+            let now = db::now(conn, &shared.clock)?;
             if !is_alive(record.created_at, record.last_seen_at, now) {
                 db::sessions::delete_session(conn, &hash)?;
                 return Ok(None);
@@ -233,9 +239,10 @@ impl SessionStore for Store {
                     tracing::warn!(%error, "a session's last request could not be noted");
                 }
             }
-            Ok(Some(record.state))
-        });
-        let state = match found.await {
+            Ok::<_, AppError>(Some(record.state))
+        };
+        let found = self.state.readers.look(move || state.db.run(look)).await;
+        let state = match found.and_then(|found| Ok(found?)) {
             Ok(state) => state,
             Err(error) => {
                 tracing::error!(%error, "a session could not be read");

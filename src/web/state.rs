@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use super::docs::Docs;
 use super::metrics::MetricsAccess;
 use super::partners::{Partners, Scanning};
-use super::running::{Running, block};
+use super::running::{Readers, Running, block};
 use super::streams::Streams;
 use crate::actions::{AppError, Ctx, Origin};
 use crate::clock::Clock;
@@ -98,6 +98,8 @@ pub struct Shared {
     pub config: WebConfig,
     /// How the server runs, and whether it is about to stop.
     pub running: Running,
+    /// Where the database is looked at for pages.
+    pub readers: Readers,
     /// The documentation.
     pub docs: Docs,
     /// Those who follow events.
@@ -119,9 +121,22 @@ impl State {
         let gate = Gate::open(&db, &rules, &clock, options)?;
         let docs = Docs::new(&config);
         let running = Running::since(clock.now());
+        let readers = Readers::new(db.readers()).map_err(|error| error.to_string())?;
         let (streams, hashing) = (Streams::new(db.clone()), Arc::new(Semaphore::new(2)));
         let partners = Partners::new(&config.scanning);
-        Ok(Self(Arc::new(Shared { db, rules, clock, config, docs, running, streams, gate, partners, hashing })))
+        Ok(Self(Arc::new(Shared {
+            db,
+            rules,
+            clock,
+            config,
+            docs,
+            running,
+            readers,
+            streams,
+            gate,
+            partners,
+            hashing,
+        })))
     }
 
     /// Runs `f` with a connection, away from the threads that answer requests. When it changed what the check knows,
@@ -144,6 +159,23 @@ impl State {
             self.gate.settled(seq).await;
         }
         result
+    }
+
+    /// Runs `f`, which only reads and does not take long, with a connection, on the threads that there are for it.
+    ///
+    /// # Errors
+    /// `Unavailable` without a connection, else what `f` returns.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        origin: Origin,
+        f: impl FnOnce(&mut Conn, Ctx<'_>) -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        let state = self.clone();
+        let look = move || {
+            let ctx = Ctx { rules: &state.rules, clock: &state.clock, origin: &origin };
+            state.db.run(|conn| f(conn, ctx))
+        };
+        self.readers.look(look).await.map_err(AppError::Internal)?
     }
 
     /// Runs slow work on a password, a bounded number at once.

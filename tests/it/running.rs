@@ -165,6 +165,7 @@ fn every_line_of_a_json_log_is_an_object_and_those_of_a_request_name_it() {
     assert_eq!(fine.status, 200);
     let file = place.path("keyrack.db");
     let mut conn = <diesel::SqliteConnection as diesel::Connection>::establish(file.to_str().unwrap()).unwrap();
+    conn.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
     // The server may be writing just now.
     conn.batch_execute("PRAGMA busy_timeout = 5000; ALTER TABLE users RENAME TO elsewhere").unwrap();
     let broken = server.post("/sign-in", "email=olive%40acme.example&password=x%0a%22y%22");
@@ -193,6 +194,7 @@ fn a_log_of_errors_only_still_names_the_request() {
     let server = place.start(&[]);
     let file = place.path("keyrack.db");
     let mut conn = <diesel::SqliteConnection as diesel::Connection>::establish(file.to_str().unwrap()).unwrap();
+    conn.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
     conn.batch_execute("ALTER TABLE users RENAME TO elsewhere").unwrap();
     let broken = server.post("/sign-in", "email=olive%40acme.example&password=x");
     let id = broken.head.lines().find_map(|line| line.strip_prefix("x-request-id: ")).unwrap().to_owned();

@@ -59,6 +59,12 @@ pub struct KeyPage {
     pub total: i64,
     /// How many revoked and expired ones the filter leaves out.
     pub hidden: i64,
+    /// How much of the plan's limits is used up.
+    pub meter: Meter,
+    /// The profiles of the organization, the oldest first.
+    pub profiles: Vec<Profile>,
+    /// Its members, by name.
+    pub members: Vec<Member>,
 }
 
 /// How much of the plan's limits is used up.
@@ -91,15 +97,20 @@ pub fn view_key(scope: &mut OrgScope<'_>, key: ApiKey) -> Result<KeyView, AppErr
 }
 
 fn view_keys(scope: &mut OrgScope<'_>, keys: Vec<ApiKey>) -> Result<Vec<KeyView>, AppError> {
-    let profiles: HashMap<ProfileId, String> = db::orgs::list_profiles(scope.conn, &scope.org.id)?
-        .into_iter()
-        .map(|profile| (profile.id, profile.name))
-        .collect();
+    let (profiles, members) = (profiles(scope)?, members(scope)?);
+    view_keys_among(scope, keys, &profiles, &members)
+}
+
+fn view_keys_among(
+    scope: &mut OrgScope<'_>,
+    keys: Vec<ApiKey>,
+    profiles: &[Profile],
+    members: &[Member],
+) -> Result<Vec<KeyView>, AppError> {
+    let profiles = profiles.iter().map(|profile| (&profile.id, profile.name.as_str())).collect();
+    let mut names: HashMap<UserId, String> =
+        members.iter().map(|member| (member.user.id.clone(), member.user.name.clone())).collect();
     // People who left still own what they revoked or created, so members are not enough.
-    let mut names: HashMap<UserId, String> = db::orgs::list_members(scope.conn, &scope.org.id)?
-        .into_iter()
-        .map(|member| (member.user.id, member.user.name))
-        .collect();
     let people = keys.iter().flat_map(|key| [Some(&key.owner), key.revoked.as_ref().and_then(|r| r.by.as_ref())]);
     for id in people.flatten() {
         if !names.contains_key(id)
@@ -115,7 +126,7 @@ fn view(
     scope: &OrgScope<'_>,
     key: ApiKey,
     names: &HashMap<UserId, String>,
-    profiles: &HashMap<ProfileId, String>,
+    profiles: &HashMap<&ProfileId, &str>,
 ) -> KeyView {
     let (actor, now) = (&scope.actor, scope.now);
     let may_manage = policy::may_manage_keys(actor, scope.ctx.rules.keys_may_manage_keys).is_ok();
@@ -125,7 +136,7 @@ fn view(
         status: key.status(now),
         owner_name: name_of(&key.owner),
         is_own: key.owner == actor.user,
-        profile_name: profiles.get(&key.profile).cloned().unwrap_or_default(),
+        profile_name: profiles.get(&key.profile).copied().unwrap_or_default().to_owned(),
         revoked_by_name: key.revoked.as_ref().and_then(|r| r.by.as_ref()).map(name_of),
         may_edit: may_manage && policy::may_edit_key(actor, &key).is_ok(),
         may_rotate: may_manage && policy::may_rotate_key(actor, &key, Grace::Now, now).is_ok(),
@@ -171,7 +182,7 @@ fn needle(scope: &OrgScope<'_>, text: &str) -> String {
     bare.unwrap_or_else(|| text.to_owned()).chars().take(60).collect()
 }
 
-/// A page of the keys that the caller may see.
+/// A page of the keys that the caller may see, with all that stands around it.
 ///
 /// # Errors
 /// The database's own failure.
@@ -179,14 +190,27 @@ pub fn list_keys(scope: &mut OrgScope<'_>, filter: KeyFilter, sort: KeySort, pag
     let filter = visible(scope, filter);
     let offset = (page.number.max(1) - 1).saturating_mul(page.size);
     let keys = db::keys::list_keys(scope.conn, &scope.org.id, &filter, sort, (offset, page.size), scope.now)?;
-    let total = db::keys::count_keys(scope.conn, &scope.org.id, &filter, scope.now)?;
+    let kept = db::keys::count_kept(scope.conn, &scope.org.id, scope.now)?;
+    let found = i64::try_from(keys.len()).unwrap_or(i64::MAX);
+    let total = if filter.is_plain() {
+        i64::from(kept.active)
+    } else if found < page.size && (found > 0 || offset == 0) {
+        // The last page, so all are counted already.
+        offset + found
+    } else {
+        db::keys::count_keys(scope.conn, &scope.org.id, &filter, scope.now)?
+    };
     let hidden = if filter.with_ended || filter.status.is_some() {
         0
+    } else if filter.is_plain() {
+        kept.all - total
     } else {
         let all = KeyFilter { with_ended: true, ..filter };
         db::keys::count_keys(scope.conn, &scope.org.id, &all, scope.now)? - total
     };
-    Ok(KeyPage { keys: view_keys(scope, keys)?, total, hidden })
+    let (profiles, members) = (profiles(scope)?, members(scope)?);
+    let keys = view_keys_among(scope, keys, &profiles, &members)?;
+    Ok(KeyPage { keys, total, hidden, meter: meter_of(scope, kept.active)?, profiles, members })
 }
 
 /// The next `limit` keys after one of them, the newest first.
@@ -209,11 +233,17 @@ pub fn list_keys_after(
 /// # Errors
 /// The database's own failure.
 pub fn meter(scope: &mut OrgScope<'_>) -> Result<Meter, AppError> {
-    let plan = scope.plan();
     let active = db::keys::count_active_keys(scope.conn, &scope.org.id, scope.now)?;
+    meter_of(scope, active)
+}
+
+fn meter_of(scope: &mut OrgScope<'_>, active: u32) -> Result<Meter, AppError> {
+    let plan = scope.plan();
     let since = policy::creation_window_start(scope.now);
-    let created =
-        db::keys::list_creation_times(scope.conn, &scope.org.id, since, plan.creations_per_hour.unwrap_or(0))?;
+    let created = match plan.creations_per_hour {
+        Some(limit) => db::keys::list_creation_times(scope.conn, &scope.org.id, since, limit)?,
+        None => Vec::new(),
+    };
     let budget = policy::creation_budget(&plan, &created);
     let next_creation_at = match &budget {
         Err(Denied::CreationLimit { next_at, .. }) => Some(*next_at),

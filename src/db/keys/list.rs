@@ -3,16 +3,16 @@
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
-use super::super::conn::MultiBackend;
+use super::super::conn::{MultiBackend, on_each};
 use super::super::schema::{api_keys, key_secrets};
 use super::super::{Conn, DbResult, like_anywhere, lower};
-use super::{KeyRow, with_secrets};
+use super::{Joined, keys_with_secrets, read_key};
 use crate::domain::ids::{KeyId, OrgId, ProfileId, UserId};
 use crate::domain::key::{ApiKey, KeyStatus};
 use crate::domain::time::Timestamp;
 
 /// Which keys to show.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyFilter {
     /// Only this person's.
     pub owner: Option<UserId>,
@@ -46,65 +46,102 @@ pub enum KeySort {
     LastUsedAsc,
 }
 
-type Boxed<'q> = diesel::helper_types::IntoBoxed<'q, api_keys::table, MultiBackend>;
-
-fn filtered<'q>(org: &OrgId, filter: &KeyFilter, now: Timestamp) -> Boxed<'q> {
-    let now = now.as_micros();
-    let mut query = api_keys::table.filter(api_keys::org_id.eq(org.0.clone())).into_boxed();
-    if let Some(owner) = &filter.owner {
-        query = query.filter(api_keys::owner_id.eq(owner.0.clone()));
-    }
-    if let Some(environment) = &filter.environment {
-        query = query.filter(api_keys::environment.eq(environment.clone()));
-    }
-    if let Some(profile) = &filter.profile {
-        query = query.filter(api_keys::profile_id.eq(profile.0.clone()));
-    }
-    if let Some(text) = &filter.text {
-        // SQLite folds only ASCII, so what was typed is looked for as it stands too.
-        let (pattern, exact) = (like_anywhere(&text.to_lowercase()), like_anywhere(text));
-        query = query.filter(
-            lower(api_keys::name)
-                .like(pattern.clone())
-                .escape('\\')
-                .or(api_keys::name.like(exact).escape('\\'))
-                .or(lower(api_keys::id).like(pattern).escape('\\')),
-        );
-    }
-    let revoked = || api_keys::revoked_at.is_not_null();
-    let expired = || api_keys::expires_at.assume_not_null().le(now).and(api_keys::expires_at.is_not_null());
-    let still = || api_keys::expires_at.is_null().or(api_keys::expires_at.assume_not_null().gt(now));
-    let in_grace = || {
-        diesel::dsl::exists(
-            key_secrets::table
-                .filter(key_secrets::key_id.eq(api_keys::id))
-                .filter(key_secrets::valid_until.assume_not_null().gt(now)),
-        )
+/// The filter that almost every list has, and no other: neither revoked nor expired.
+macro_rules! living {
+    ($query:expr, $org:expr, $now:expr) => {
+        $query
+            .filter(api_keys::org_id.eq($org.as_str()))
+            .filter(api_keys::revoked_at.is_null())
+            .filter(api_keys::expires_at.is_null().or(api_keys::expires_at.assume_not_null().gt($now.as_micros())))
     };
-    match filter.status {
-        Some(KeyStatus::Revoked) => query.filter(revoked()),
-        Some(KeyStatus::Expired) => query.filter(api_keys::revoked_at.is_null()).filter(expired()),
-        Some(KeyStatus::Paused) => {
-            query.filter(api_keys::revoked_at.is_null()).filter(still()).filter(api_keys::paused_at.is_not_null())
+}
+
+/// Narrows a query over keys to an organization and a filter.
+macro_rules! narrowed {
+    ($query:expr, $org:expr, $filter:expr, $now:expr) => {{
+        let (filter, now): (&KeyFilter, i64) = ($filter, $now.as_micros());
+        let mut query = $query.filter(api_keys::org_id.eq($org.0.clone())).into_boxed::<MultiBackend>();
+        if let Some(owner) = &filter.owner {
+            query = query.filter(api_keys::owner_id.eq(owner.0.clone()));
         }
-        Some(KeyStatus::Rotating) => query
-            .filter(api_keys::revoked_at.is_null())
-            .filter(still())
-            .filter(api_keys::paused_at.is_null())
-            .filter(in_grace()),
-        Some(KeyStatus::Active) => query
-            .filter(api_keys::revoked_at.is_null())
-            .filter(still())
-            .filter(api_keys::paused_at.is_null())
-            .filter(diesel::dsl::not(in_grace())),
-        None if filter.with_ended => query,
-        None => query.filter(api_keys::revoked_at.is_null()).filter(still()),
+        if let Some(environment) = &filter.environment {
+            query = query.filter(api_keys::environment.eq(environment.clone()));
+        }
+        if let Some(profile) = &filter.profile {
+            query = query.filter(api_keys::profile_id.eq(profile.0.clone()));
+        }
+        if let Some(text) = &filter.text {
+            // SQLite folds only ASCII, so what was typed is looked for as it stands too.
+            let (pattern, exact) = (like_anywhere(&text.to_lowercase()), like_anywhere(text));
+            query = query.filter(
+                lower(api_keys::name)
+                    .like(pattern.clone())
+                    .escape('\\')
+                    .or(api_keys::name.like(exact).escape('\\'))
+                    .or(lower(api_keys::id).like(pattern).escape('\\')),
+            );
+        }
+        let revoked = || api_keys::revoked_at.is_not_null();
+        let expired = || api_keys::expires_at.assume_not_null().le(now).and(api_keys::expires_at.is_not_null());
+        let still = || api_keys::expires_at.is_null().or(api_keys::expires_at.assume_not_null().gt(now));
+        let in_grace = || {
+            diesel::dsl::exists(
+                key_secrets::table
+                    .filter(key_secrets::key_id.eq(api_keys::id))
+                    .filter(key_secrets::valid_until.assume_not_null().gt(now)),
+            )
+        };
+        match filter.status {
+            Some(KeyStatus::Revoked) => query.filter(revoked()),
+            Some(KeyStatus::Expired) => query.filter(api_keys::revoked_at.is_null()).filter(expired()),
+            Some(KeyStatus::Paused) => {
+                query.filter(api_keys::revoked_at.is_null()).filter(still()).filter(api_keys::paused_at.is_not_null())
+            }
+            Some(KeyStatus::Rotating) => query
+                .filter(api_keys::revoked_at.is_null())
+                .filter(still())
+                .filter(api_keys::paused_at.is_null())
+                .filter(in_grace()),
+            Some(KeyStatus::Active) => query
+                .filter(api_keys::revoked_at.is_null())
+                .filter(still())
+                .filter(api_keys::paused_at.is_null())
+                .filter(diesel::dsl::not(in_grace())),
+            None if filter.with_ended => query,
+            None => query.filter(api_keys::revoked_at.is_null()).filter(still()),
+        }
+    }};
+}
+
+impl KeyFilter {
+    /// Whether it lets in all that is neither revoked nor expired, as the list of keys does unless it is told otherwise.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
     }
 }
 
 /// How many keys there are of these.
 pub fn count_keys(conn: &mut Conn, org: &OrgId, filter: &KeyFilter, now: Timestamp) -> DbResult<i64> {
-    filtered(org, filter, now).count().get_result(conn)
+    narrowed!(api_keys::table, org, filter, now).count().get_result(conn)
+}
+
+/// How many keys an organization has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// Neither revoked nor expired: those that count against the plan's limit.
+    pub active: u32,
+    /// All.
+    pub all: i64,
+}
+
+/// How many keys an organization has, in one query.
+pub fn count_kept(conn: &mut Conn, org: &OrgId, now: Timestamp) -> DbResult<Kept> {
+    let active = living!(api_keys::table, org, now).count().single_value();
+    let all = api_keys::table.filter(api_keys::org_id.eq(org.as_str())).count().single_value();
+    let query = diesel::select((active, all));
+    let (active, all) = on_each!(conn, conn => query.get_result::<(Option<i64>, Option<i64>)>(conn))?;
+    Ok(Kept { active: u32::try_from(active.unwrap_or(0)).unwrap_or(u32::MAX), all: all.unwrap_or(0) })
 }
 
 /// A page of these keys.
@@ -116,7 +153,15 @@ pub fn list_keys(
     (offset, limit): (i64, i64),
     now: Timestamp,
 ) -> DbResult<Vec<ApiKey>> {
-    let query = filtered(org, filter, now);
+    if filter.is_plain() && sort == KeySort::default() {
+        // What almost every page asks: its SQL is known beforehand.
+        let query = living!(keys_with_secrets!(), org, now)
+            .order((api_keys::created_at.desc(), api_keys::id.desc()))
+            .offset(offset)
+            .limit(limit);
+        return on_each!(conn, conn => query.load::<Joined>(conn))?.into_iter().map(read_key).collect();
+    }
+    let query = narrowed!(keys_with_secrets!(), org, filter, now);
     // Never used counts as long ago, on both databases.
     let used = || diesel::dsl::sql::<BigInt>("COALESCE(api_keys.last_used_at, 0)");
     let query = match sort {
@@ -127,8 +172,8 @@ pub fn list_keys(
         KeySort::LastUsedDesc => query.order((used().desc(), api_keys::id.desc())),
         KeySort::LastUsedAsc => query.order((used().asc(), api_keys::id.asc())),
     };
-    let rows: Vec<KeyRow> = query.offset(offset).limit(limit).load(conn)?;
-    with_secrets(conn, rows)
+    let rows: Vec<Joined> = query.offset(offset).limit(limit).load(conn)?;
+    rows.into_iter().map(read_key).collect()
 }
 
 /// The next keys after one of them, the newest first: stays right while keys are added.
@@ -140,13 +185,13 @@ pub fn list_keys_after(
     limit: i64,
     now: Timestamp,
 ) -> DbResult<Vec<ApiKey>> {
-    let mut query = filtered(org, filter, now);
+    let mut query = narrowed!(keys_with_secrets!(), org, filter, now);
     if let Some((at, id)) = after {
         let at = at.as_micros();
         query = query.filter(api_keys::created_at.lt(at).or(api_keys::created_at.eq(at).and(api_keys::id.lt(id.0))));
     }
-    let rows: Vec<KeyRow> = query.order((api_keys::created_at.desc(), api_keys::id.desc())).limit(limit).load(conn)?;
-    with_secrets(conn, rows)
+    let query = query.order((api_keys::created_at.desc(), api_keys::id.desc())).limit(limit);
+    query.load::<Joined>(conn)?.into_iter().map(read_key).collect()
 }
 
 /// What an event says of its key.

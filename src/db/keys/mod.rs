@@ -8,7 +8,9 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-pub use list::{KeyFilter, KeyLabel, KeySort, count_keys, list_key_labels, list_keys, list_keys_after};
+pub use list::{
+    Kept, KeyFilter, KeyLabel, KeySort, count_kept, count_keys, list_key_labels, list_keys, list_keys_after,
+};
 pub use usage::{mark_key_used, mark_secret_used};
 pub use used::{Used, mark_used};
 
@@ -47,7 +49,6 @@ pub(super) struct KeyRow {
 #[derive(Queryable)]
 struct SecretRow {
     id: String,
-    key_id: String,
     hash: String,
     last4: String,
     created_at: i64,
@@ -106,27 +107,57 @@ impl KeyRow {
     }
 }
 
-/// Joins rows with their secrets, keeping the order of the rows: the current secret and the latest before it.
-fn with_secrets(conn: &mut Conn, rows: Vec<KeyRow>) -> DbResult<Vec<ApiKey>> {
-    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
-    let secrets: Vec<SecretRow> = key_secrets::table
-        .filter(key_secrets::key_id.eq_any(ids))
-        .order((key_secrets::created_at.desc(), key_secrets::id))
-        .load(conn)?;
-    let mut by_key: HashMap<String, (Option<KeySecret>, Option<KeySecret>)> = HashMap::new();
-    for secret in secrets {
-        let slot = by_key.entry(secret.key_id.clone()).or_default();
-        let place = if secret.valid_until.is_none() { &mut slot.0 } else { &mut slot.1 };
-        if place.is_none() {
-            *place = Some(secret.read()?);
-        }
-    }
-    rows.into_iter()
-        .map(|row| {
-            let (current, previous) = by_key.remove(&row.id).unwrap_or_default();
-            Ok(row.with(current.ok_or_else(|| broken("a key has no current secret"))?, previous))
-        })
-        .collect()
+diesel::alias!(
+    const CURRENT: Alias<Current> = key_secrets as current_secret;
+    const PREVIOUS: Alias<Previous> = key_secrets as previous_secret;
+    const ENDED: Alias<Ended> = key_secrets as ended_secret;
+    const LAST: Alias<Last> = key_secrets as last_secret;
+);
+
+/// Keys, each with its current secret and the latest before it; read as [`Joined`].
+macro_rules! keys_with_secrets {
+    () => {{
+        use $crate::db::keys::{CURRENT, ENDED, LAST, PREVIOUS};
+        // The least id of the latest: with an ORDER BY in its place, SQLite would set up a sorter for every key.
+        let last = LAST
+            .filter(LAST.field(key_secrets::key_id).eq(api_keys::id))
+            .filter(LAST.field(key_secrets::valid_until).is_not_null())
+            .select(diesel::dsl::max(LAST.field(key_secrets::created_at)))
+            .single_value();
+        let last_ended = ENDED
+            .filter(ENDED.field(key_secrets::key_id).eq(api_keys::id))
+            .filter(ENDED.field(key_secrets::valid_until).is_not_null())
+            .filter(ENDED.field(key_secrets::created_at).nullable().eq(last))
+            .select(diesel::dsl::min(ENDED.field(key_secrets::id)))
+            .single_value();
+        // The columns of `SecretRow`.
+        let secret = (
+            key_secrets::id,
+            key_secrets::hash,
+            key_secrets::last4,
+            key_secrets::created_at,
+            key_secrets::valid_until,
+            key_secrets::first_used_at,
+            key_secrets::last_used_at,
+        );
+        api_keys::table
+            .left_join(
+                CURRENT.on(CURRENT
+                    .field(key_secrets::key_id)
+                    .eq(api_keys::id)
+                    .and(CURRENT.field(key_secrets::valid_until).is_null())),
+            )
+            .left_join(PREVIOUS.on(PREVIOUS.field(key_secrets::id).nullable().eq(last_ended)))
+            .select((api_keys::all_columns, CURRENT.fields(secret).nullable(), PREVIOUS.fields(secret).nullable()))
+    }};
+}
+use keys_with_secrets;
+
+type Joined = (KeyRow, Option<SecretRow>, Option<SecretRow>);
+
+fn read_key((row, current, previous): Joined) -> DbResult<ApiKey> {
+    let current = current.ok_or_else(|| broken("a key has no current secret"))?.read()?;
+    Ok(row.with(current, previous.map(SecretRow::read).transpose()?))
 }
 
 /// Adds a key with its first secret.
@@ -172,22 +203,14 @@ pub fn id_exists(conn: &mut Conn, id: &KeyId) -> DbResult<bool> {
 
 /// A key of this organization.
 pub fn find_key(conn: &mut Conn, org: &OrgId, id: &KeyId) -> DbResult<Option<ApiKey>> {
-    let row: Option<KeyRow> =
-        api_keys::table.filter(api_keys::org_id.eq(org.as_str())).find(id.as_str()).first(conn).optional()?;
-    first(conn, row)
+    let query = keys_with_secrets!().filter(api_keys::org_id.eq(org.as_str())).filter(api_keys::id.eq(id.as_str()));
+    on_each!(conn, conn => query.first::<Joined>(conn)).optional()?.map(read_key).transpose()
 }
 
 /// A key of any organization: for the check, which knows the organization only by the key.
 pub fn find_key_anywhere(conn: &mut Conn, id: &KeyId) -> DbResult<Option<ApiKey>> {
-    let row: Option<KeyRow> = api_keys::table.find(id.as_str()).first(conn).optional()?;
-    first(conn, row)
-}
-
-fn first(conn: &mut Conn, row: Option<KeyRow>) -> DbResult<Option<ApiKey>> {
-    match row {
-        Some(row) => Ok(with_secrets(conn, vec![row])?.pop()),
-        None => Ok(None),
-    }
+    let query = keys_with_secrets!().filter(api_keys::id.eq(id.as_str()));
+    on_each!(conn, conn => query.first::<Joined>(conn)).optional()?.map(read_key).transpose()
 }
 
 /// How many keys count against the plan's limit at `now`.
@@ -203,13 +226,13 @@ pub fn count_active_keys(conn: &mut Conn, org: &OrgId, now: Timestamp) -> DbResu
 
 /// When keys were created after `since`, the newest `limit`; rows of revoked keys stay, so none is missing.
 pub fn list_creation_times(conn: &mut Conn, org: &OrgId, since: Timestamp, limit: u32) -> DbResult<Vec<Timestamp>> {
-    let times: Vec<i64> = api_keys::table
+    let query = api_keys::table
         .filter(api_keys::org_id.eq(org.as_str()))
         .filter(api_keys::created_at.gt(since.as_micros()))
         .order(api_keys::created_at.desc())
         .limit(i64::from(limit))
-        .select(api_keys::created_at)
-        .load(conn)?;
+        .select(api_keys::created_at);
+    let times = on_each!(conn, conn => query.load::<i64>(conn))?;
     Ok(times.into_iter().map(Timestamp::from_micros).collect())
 }
 
@@ -228,13 +251,12 @@ pub fn name_in_use(conn: &mut Conn, org: &OrgId, owner: &UserId, name: &str, but
 
 /// The keys of a member that were not revoked.
 pub fn list_unrevoked_keys_of(conn: &mut Conn, org: &OrgId, owner: &UserId) -> DbResult<Vec<ApiKey>> {
-    let rows: Vec<KeyRow> = api_keys::table
+    let query = keys_with_secrets!()
         .filter(api_keys::org_id.eq(org.as_str()))
         .filter(api_keys::owner_id.eq(owner.as_str()))
         .filter(api_keys::revoked_at.is_null())
-        .order((api_keys::name, api_keys::id))
-        .load(conn)?;
-    with_secrets(conn, rows)
+        .order((api_keys::name, api_keys::id));
+    on_each!(conn, conn => query.load::<Joined>(conn))?.into_iter().map(read_key).collect()
 }
 
 /// How many live keys each member has.

@@ -26,7 +26,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use frame::chrome_for_reader;
-pub use frame::{SignedIn, chrome_for_nobody};
+pub use frame::{Drawn, SignedIn, chrome_for_nobody};
 
 use super::errors::{Failure, request_id};
 use super::session::TypedSession;
@@ -41,13 +41,20 @@ use crate::domain::time::{Span, Timestamp};
 /// # Errors
 /// A template that does not render is a fault of ours.
 pub fn draw(htmx: Htmx, status: u16, view: &impl View) -> Result<HttpResponse, AppError> {
+    Ok(html_answer(status, render(htmx, view)?))
+}
+
+fn render(htmx: Htmx, view: &impl View) -> Result<String, AppError> {
     let html = if htmx.partial { view.panel() } else { view.page() };
-    let html = html.map_err(|error| AppError::Internal(anyhow::Error::new(error)))?;
+    html.map_err(|error| AppError::Internal(anyhow::Error::new(error)))
+}
+
+fn html_answer(status: u16, html: String) -> HttpResponse {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    Ok(HttpResponse::build(status)
+    HttpResponse::build(status)
         .content_type("text/html; charset=utf-8")
         .insert_header((header::VARY, "HX-Request, HX-Request-Type"))
-        .body(html))
+        .body(html)
 }
 
 /// Goes to another page after a deed, leaving a banner for it: 303, or `HX-Redirect` to htmx.

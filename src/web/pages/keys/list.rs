@@ -6,18 +6,18 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
 use super::super::plan::{overrun_banner, url as plan_url};
-use super::super::{SignedIn, draw, see_other, time};
+use super::super::{Drawn, SignedIn, time};
 use super::{hints_of, is_idle, list_url, status_of, usage};
 use crate::actions::keys::{self as deeds, KeyFilter, KeyPage, KeySort, KeyView, Meter, Page, Pulse};
 use crate::actions::{AppError, OrgScope};
 use crate::domain::downgrade::{Overrun, overrun};
 use crate::domain::ids::{KeyId, ProfileId, UserId};
 use crate::domain::key::KeyStatus;
-use crate::domain::org::{Member, Plan, Profile, Role};
+use crate::domain::org::{Member, Plan, Role};
 use crate::domain::policy::{self, Actor};
 use crate::domain::time::Timestamp;
 use crate::web::views::keys::{Filters, KeyRow, KeysPage, PlanGate, SortLink, SortLinks, Status};
-use crate::web::views::{self, Choice, Link, Nav, Pager};
+use crate::web::views::{self, Choice, Chrome, Link, Nav, Pager};
 use crate::web::{Query, State};
 
 const PAGE_SIZE: i64 = 50;
@@ -44,11 +44,8 @@ struct Found {
     list: KeyPage,
     /// What each was used for; nothing when that cannot be read.
     pulses: Option<HashMap<KeyId, Pulse>>,
-    meter: Meter,
     overrun: Option<Overrun>,
     actor: Actor,
-    profiles: Vec<Profile>,
-    members: Vec<Member>,
     now: Timestamp,
     page: i64,
 }
@@ -63,53 +60,60 @@ pub async fn show(
     slug: web::Path<String>,
     query: Query<ListQuery>,
 ) -> Result<HttpResponse, AppError> {
-    let (slug, query) = (slug.into_inner(), query.0);
+    let slug = slug.into_inner();
+    let (place, query) = (slug.clone(), query.0);
     let asked = query.clone();
-    let (found, account) = me.look(&state, &slug, move |scope| find(scope, &asked)).await?;
+    let find = move |scope: &mut OrgScope<'_>| find(scope, &asked);
+    let page = move |state: &State, chrome, found| Ok(draw_list(state, chrome, &place, &query, found));
+    me.show(&state, (&slug, Nav::ApiKeys), find, page).await
+}
+
+fn draw_list(state: &State, chrome: Chrome, slug: &str, query: &ListQuery, found: Found) -> Drawn<KeysPage> {
     if let Some(id) = state.rules.format.find_key(&query.q) {
         // A whole key was pasted into the search: it must not stand in the page, its links or the history.
-        return Ok(see_other(me.htmx, &address(&slug, &query, &[("q", id.as_str()), ("page", "")])));
+        return Drawn::Elsewhere(address(slug, query, &[("q", id.as_str()), ("page", "")]));
     }
     if found.list.keys.is_empty() && found.list.total > 0 {
         let last = (found.list.total + PAGE_SIZE - 1) / PAGE_SIZE;
-        return Ok(see_other(me.htmx, &address(&slug, &query, &[("page", &last.to_string())])));
+        return Drawn::Elsewhere(address(slug, query, &[("page", &last.to_string())]));
     }
-    let chrome = me.chrome(&state, &account, Some(&slug), Nav::ApiKeys)?;
-    let gate = (!found.meter.has_keys).then(|| plan_gate(&state, &slug, &found));
+    let gate = (!found.list.meter.has_keys).then(|| plan_gate(state, slug, &found));
     let environments = state.rules.format.environments();
     let sees_all = policy::sees_all_keys(&found.actor);
-    let rows: Vec<KeyRow> = found.list.keys.iter().map(|view| row(&slug, view, &found, sees_all)).collect();
-    let blocked = found.meter.blocked.as_ref().filter(|_| gate.is_none() && found.overrun.is_none());
+    let rows: Vec<KeyRow> = found.list.keys.iter().map(|view| row(slug, view, &found, sees_all)).collect();
+    let blocked = found.list.meter.blocked.as_ref().filter(|_| gate.is_none() && found.overrun.is_none());
     let limit = blocked.map(ToString::to_string);
     let page = KeysPage {
-        base: list_url(&slug),
+        base: list_url(slug),
         intro: if sees_all {
             "Keys let scripts call the API as the person who made them. You see everybody's keys.".to_owned()
         } else {
             "Keys let scripts call the API as you. You see the keys that you created.".to_owned()
         },
-        meter: found.meter.has_keys.then(|| meter_line(&found.meter, found.now)),
+        meter: found.list.meter.has_keys.then(|| meter_line(&found.list.meter, found.now)),
         limit,
-        overrun: found.overrun.map(|overrun| overrun_banner(overrun, &found.meter.plan_name, &slug, gate.is_none())),
+        overrun: found
+            .overrun
+            .map(|overrun| overrun_banner(overrun, &found.list.meter.plan_name, slug, gate.is_none())),
         may_create: gate.is_none(),
         gate,
-        filters: filters(&query, &environments, &found, sees_all),
-        sort: sort_links(&slug, &query),
+        filters: filters(query, &environments, &found, sees_all),
+        sort: sort_links(slug, query),
         may_select: rows.iter().any(|row| row.may_select),
         rows,
         hidden: (found.list.hidden > 0).then(|| Link {
-            url: address(&slug, &query, &[("all", "1"), ("page", "")]),
+            url: address(slug, query, &[("all", "1"), ("page", "")]),
             text: hidden_words(found.list.hidden),
         }),
         unavailable: found.pulses.is_none().then_some(usage::UNAVAILABLE),
-        pager: pager(&slug, &query, &found),
+        pager: pager(slug, query, &found),
         sample: format!(
             "curl \"{}/v1/whoami\" \\\n  -H \"Authorization: Bearer ${}_API_KEY\"",
             state.config.public_url, state.config.env_prefix
         ),
         chrome,
     };
-    draw(me.htmx, 200, &page)
+    Drawn::Page(page)
 }
 
 fn find(scope: &mut OrgScope<'_>, query: &ListQuery) -> Result<Found, AppError> {
@@ -140,15 +144,11 @@ fn find(scope: &mut OrgScope<'_>, query: &ListQuery) -> Result<Found, AppError> 
     };
     let number = query.page.parse().unwrap_or(1).clamp(1, 100_000);
     let list = deeds::list_keys(scope, filter, sort, Page { number, size: PAGE_SIZE })?;
-    let meter = deeds::meter(scope)?;
     Ok(Found {
         pulses: usage::if_readable(deeds::pulses(scope, &list.keys)),
+        overrun: overrun(&scope.plan(), list.meter.active, scope.ctx.rules.on_downgrade),
         list,
-        overrun: overrun(&scope.plan(), meter.active, scope.ctx.rules.on_downgrade),
-        meter,
         actor: scope.actor.clone(),
-        profiles: crate::actions::keys::profiles(scope)?,
-        members: crate::actions::keys::members(scope)?,
         now: scope.now,
         page: number,
     })
@@ -168,7 +168,7 @@ fn row(slug: &str, view: &KeyView, found: &Found, sees_all: bool) -> KeyRow {
         preview_start: view.preview.trim_end_matches('•').to_owned(),
         preview: view.preview.clone(),
         environment: key.environment.clone(),
-        profile: if found.profiles.len() > 1 { view.profile_name.clone() } else { String::new() },
+        profile: if found.list.profiles.len() > 1 { view.profile_name.clone() } else { String::new() },
         created: time(key.created_at, now),
         by: match (sees_all, view.is_own) {
             (_, true) => "by you".to_owned(),
@@ -234,10 +234,10 @@ fn plan_gate(state: &State, slug: &str, found: &Found) -> PlanGate {
     gains.push("Rotation without downtime, and revocation that holds at once".to_owned());
     let may_change = policy::may_change_plan(&found.actor).is_ok();
     PlanGate {
-        text: format!("API keys are part of {plans}. You're on {}.", found.meter.plan_name),
+        text: format!("API keys are part of {plans}. You're on {}.", found.list.meter.plan_name),
         gains,
         plans_url: plan_url(slug),
-        ask: (!may_change).then(|| ask_an_owner(&found.members)),
+        ask: (!may_change).then(|| ask_an_owner(&found.list.members)),
     }
 }
 
@@ -265,9 +265,9 @@ fn filters(query: &ListQuery, environments: &[&str], found: &Found, sees_all: bo
     let status = ["active", "rotating", "expired", "revoked"]
         .map(|value| choice(value, &(value[..1].to_uppercase() + &value[1..]), &query.status));
     let env = environments.iter().map(|env| choice(env, env, &query.env)).collect();
-    let profile = found.profiles.iter().map(|p| choice(p.id.as_str(), &p.name, &query.profile)).collect();
+    let profile = found.list.profiles.iter().map(|p| choice(p.id.as_str(), &p.name, &query.profile)).collect();
     let me = &found.actor.user;
-    let owner = found.members.iter().map(|member| {
+    let owner = found.list.members.iter().map(|member| {
         let label = if &member.user.id == me { "You".to_owned() } else { member.user.name.clone() };
         choice(member.user.id.as_str(), &label, &query.owner)
     });
@@ -277,7 +277,11 @@ fn filters(query: &ListQuery, environments: &[&str], found: &Found, sees_all: bo
         q: query.q.clone(),
         status: with_any("Any status", status.to_vec(), &query.status),
         env: if environments.len() > 1 { with_any("Any environment", env, &query.env) } else { Vec::new() },
-        profile: if found.profiles.len() > 1 { with_any("Any profile", profile, &query.profile) } else { Vec::new() },
+        profile: if found.list.profiles.len() > 1 {
+            with_any("Any profile", profile, &query.profile)
+        } else {
+            Vec::new()
+        },
         owner: if sees_all { with_any("Everyone", owner, &query.owner) } else { Vec::new() },
         all: query.all == "1",
         sort: query.sort.clone(),

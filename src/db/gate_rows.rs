@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
+use super::conn::{on_each, one_of};
 use super::schema::{api_keys, key_secrets, memberships, orgs, profiles, service_tokens, users};
 use super::{Conn, DbResult};
 use crate::domain::ids::{KeyId, OrgId, ProfileId, UserId};
@@ -182,13 +183,12 @@ pub fn list_gate_keys(conn: &mut Conn, after: &str, limit: i64) -> DbResult<Vec<
 
 /// The keys of these ids, as they stand now; at most some hundred.
 pub fn find_gate_keys(conn: &mut Conn, ids: &[&str]) -> DbResult<Vec<GateKey>> {
-    let rows: Vec<KeyColumns> = api_keys::table.filter(api_keys::id.eq_any(ids)).select(key_columns!()).load(conn)?;
-    let secrets: Vec<SecretColumns> = key_secrets::table
-        .filter(key_secrets::key_id.eq_any(ids))
+    let keys = api_keys::table.filter(one_of(api_keys::id, ids.to_vec())).select(key_columns!());
+    let secrets = key_secrets::table
+        .filter(one_of(key_secrets::key_id, ids.to_vec()))
         .order((key_secrets::key_id, key_secrets::created_at.desc(), key_secrets::id))
-        .select((key_secrets::key_id, key_secrets::hash, key_secrets::valid_until))
-        .load(conn)?;
-    read_keys(rows, secrets)
+        .select((key_secrets::key_id, key_secrets::hash, key_secrets::valid_until));
+    on_each!(conn, conn => read_keys(keys.load(conn)?, secrets.load(conn)?))
 }
 
 /// All organizations, or the one of this id.

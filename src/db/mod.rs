@@ -79,6 +79,15 @@ pub fn write<T, E: From<DbError>>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> 
     }
 }
 
+/// Runs `f`, which is one statement that writes and changes nothing that the check knows. On PostgreSQL it needs no transaction;
+/// on SQLite whoever writes past the others has to catch a moment when none of them does.
+///
+/// # Errors
+/// What `f` returns, or the database's own failure.
+pub fn write_one<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> DbResult<T>) -> DbResult<T> {
+    if conn.is_sqlite() { write(conn, f) } else { f(conn) }
+}
+
 /// Begins a transaction that may write. On SQLite it takes the write lock at once, because a transaction that reads first and
 /// writes later fails instead of waiting.
 fn begin_write(conn: &mut Conn) -> DbResult<()> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use super::changes::{Change, note};
-use super::conn::Both;
+use super::conn::{Both, on_each, one_of};
 use super::schema::{api_keys, key_secrets, memberships, orgs, service_tokens, users};
 use super::{Conn, DbResult};
 use crate::domain::ids::{KeyId, OrgId, UserId};
@@ -33,8 +33,8 @@ macro_rules! key_columns {
 
 fn with_secrets(conn: &mut Conn, rows: Vec<KeyColumns>) -> DbResult<Vec<Right>> {
     let ids: Vec<&str> = rows.iter().map(|row| row.0.as_str()).collect();
-    let secrets: Vec<SecretColumns> = key_secrets::table
-        .filter(key_secrets::key_id.eq_any(ids))
+    let query = key_secrets::table
+        .filter(one_of(key_secrets::key_id, ids))
         .order((key_secrets::created_at, key_secrets::id))
         .select((
             key_secrets::key_id,
@@ -43,8 +43,8 @@ fn with_secrets(conn: &mut Conn, rows: Vec<KeyColumns>) -> DbResult<Vec<Right>> 
             key_secrets::last4,
             key_secrets::created_at,
             key_secrets::valid_until,
-        ))
-        .load(conn)?;
+        ));
+    let secrets: Vec<SecretColumns> = on_each!(conn, conn => query.load(conn))?;
     let mut by_key: HashMap<String, Vec<SecretRight>> = HashMap::with_capacity(rows.len());
     for (key, id, hash, last4, created_at, valid_until) in secrets {
         by_key.entry(key).or_default().push(SecretRight { id, hash, last4, created_at, valid_until });
@@ -90,7 +90,8 @@ pub fn list_changed_rights(conn: &mut Conn, changes: &[Change]) -> DbResult<Opti
         }
     }
     for piece in keys.chunks(500) {
-        let rows = api_keys::table.filter(api_keys::id.eq_any(piece)).select(key_columns!()).load(conn)?;
+        let query = api_keys::table.filter(one_of(api_keys::id, piece.to_vec())).select(key_columns!());
+        let rows = on_each!(conn, conn => query.load(conn))?;
         rights.extend(with_secrets(conn, rows)?);
     }
     Ok(Some(rights))

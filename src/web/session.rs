@@ -230,12 +230,12 @@ impl SessionStore for Store {
             let Some(record) = db::sessions::find_session(conn, &hash)? else { return Ok(None) };
             let now = db::now(conn, &shared.clock)?;
             if !is_alive(record.created_at, record.last_seen_at, now) {
-                db::sessions::delete_session(conn, &hash)?;
+                db::write_one(conn, |conn| db::sessions::delete_session(conn, &hash))?;
                 return Ok(None);
             }
             if is_somebody_there && now.since(record.last_seen_at) >= SEEN_EVERY {
                 // A database that cannot be written now must not sign anybody out.
-                if let Err(error) = db::sessions::update_last_seen(conn, &hash, now) {
+                if let Err(error) = db::write_one(conn, |conn| db::sessions::update_last_seen(conn, &hash, now)) {
                     tracing::warn!(%error, "a session's last request could not be noted");
                 }
             }
@@ -276,7 +276,7 @@ impl SessionStore for Store {
                 address: text_of(&values, ADDRESS).unwrap_or_default(),
                 client: text_of(&values, CLIENT).unwrap_or_default(),
             };
-            Ok(db::sessions::insert_session(conn, &record)?)
+            Ok(db::write_one(conn, |conn| db::sessions::insert_session(conn, &record))?)
         });
         saved.await.map_err(SaveError::Other)?;
         Ok(key)
@@ -291,7 +291,7 @@ impl SessionStore for Store {
         // Only an UPDATE: a session that was ended while this request ran must stay ended.
         let updated = self.run(move |conn, _| {
             let user = text_of(&values, USER).map(UserId);
-            Ok(db::sessions::update_state(conn, &hash, &text, user.as_ref())?)
+            Ok(db::write_one(conn, |conn| db::sessions::update_state(conn, &hash, &text, user.as_ref()))?)
         });
         // What is lost is a banner or the chosen organization; the answer that is ready is worth more.
         if let Err(error) = updated.await {
@@ -306,6 +306,6 @@ impl SessionStore for Store {
 
     async fn delete(&self, key: &SessionKey) -> Result<(), anyhow::Error> {
         let hash = hash_of(key);
-        self.run(move |conn, _| Ok(db::sessions::delete_session(conn, &hash)?)).await
+        self.run(move |conn, _| Ok(db::write_one(conn, |conn| db::sessions::delete_session(conn, &hash))?)).await
     }
 }

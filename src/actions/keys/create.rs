@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::look::{KeyView, view_key};
+use super::look::{KeyView, view_new_key};
 use crate::actions::{AppError, FieldErrors, OrgScope, alerts, random};
 use crate::db;
 use crate::db::tokens::Done;
@@ -140,7 +140,7 @@ pub fn create_key(scope: &mut OrgScope<'_>, new: &NewKey, once: Option<&Once>) -
     }
     let used_up = check_limits(scope, &plan)?;
 
-    let (key, plain) = make_key(scope, good, profile.id)?;
+    let (key, plain) = make_key(scope, good, profile.id.clone())?;
     db::keys::insert_key(scope.conn, &key)?;
     if let Some(once) = once {
         note_done(scope, once, &key.id)?;
@@ -158,7 +158,7 @@ pub fn create_key(scope: &mut OrgScope<'_>, new: &NewKey, once: Option<&Once>) -
     for (limit, max) in used_up {
         alerts::raise_limit(scope, limit, max)?;
     }
-    Ok(Created::New(Box::new(view_key(scope, key)?), plain))
+    Ok(Created::New(Box::new(view_new_key(scope, key, &profile)?), plain))
 }
 
 /// Whether there is room for one more key. Returns the limits that it uses up.

@@ -96,6 +96,13 @@ pub fn view_key(scope: &mut OrgScope<'_>, key: ApiKey) -> Result<KeyView, AppErr
     view_keys(scope, vec![key])?.pop().ok_or(AppError::NotFound)
 }
 
+/// Completes a key that the caller has just made with this profile: nothing needs to be asked for.
+pub(super) fn view_new_key(scope: &mut OrgScope<'_>, key: ApiKey, profile: &Profile) -> Result<KeyView, AppError> {
+    let owner = scope.member.clone();
+    let view = view_keys_among(scope, vec![key], std::slice::from_ref(profile), std::slice::from_ref(&owner));
+    view?.pop().ok_or(AppError::NotFound)
+}
+
 fn view_keys(scope: &mut OrgScope<'_>, keys: Vec<ApiKey>) -> Result<Vec<KeyView>, AppError> {
     let (profiles, members) = (profiles(scope)?, members(scope)?);
     view_keys_among(scope, keys, &profiles, &members)

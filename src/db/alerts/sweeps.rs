@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use super::super::batch::{Row, Value, execute_many};
 use super::super::schema::{alert_sweeps, api_keys, key_networks, key_secrets};
-use super::super::{Conn, DbResult, write};
+use super::super::{Conn, DbResult, write_one};
 use crate::domain::ids::KeyId;
 use crate::domain::time::Timestamp;
 
@@ -93,7 +93,7 @@ pub fn insert_networks(conn: &mut Conn, uses: &[FirstUse]) -> DbResult<()> {
     let into = "INSERT INTO key_networks (key_id, network, first_seen_at)";
     let insert = |conn: &mut Conn| execute_many(conn, into, uses, " ON CONFLICT DO NOTHING").map(|_| ());
     // On PostgreSQL each statement commits by itself, so that a process that is stopped in between holds up nobody.
-    if conn.is_sqlite() { write(conn, insert) } else { insert(conn) }
+    write_one(conn, insert)
 }
 
 /// Networks of which nobody was told yet, the oldest first.

@@ -2,6 +2,7 @@
 
 use keyrack::actions::keys::NewKey;
 use keyrack::actions::people::create_profile;
+use keyrack::db;
 use keyrack::domain::time::Span;
 
 use crate::support::TestApp;
@@ -441,4 +442,74 @@ async fn htmx_gets_fragments_and_is_led_on_by_headers() {
     // A whole page by htmx is a whole page.
     let page = ben.send(Request::new("GET", LIST).header("HX-Request", "true")).await.assert_status(200);
     assert!(page.body.contains("<html"));
+}
+
+/// A key keeps all its old secrets; a page tells of the last of them only.
+#[actix_web::test]
+async fn of_a_key_rotated_again_and_again_the_list_shows_the_last_old_secret() {
+    let app = TestApp::new();
+    let (ben, key) = (app.enter("ben"), app.db_create_key("ben", "ci"));
+    app.db_create_key("ben", "another");
+    let mut old = key.secret.clone();
+    for _ in 0..3 {
+        let new = rotate(&ben, &key.id, "1h").await;
+        let page = ben.get(LIST).await.assert_status(200);
+        assert_eq!(names(&page), ["another", "ci"]);
+        page.assert_see(&format!("Old secret …{} works", &old[old.len() - 4..]));
+        old = new;
+        app.advance(Span::hours(2));
+        ben.get(LIST).await.assert_status(200).assert_dont_see("Old secret …");
+    }
+    assert_eq!(app.count("key_secrets"), 5);
+}
+
+/// The numbers beside a list come from different queries, depending on what is asked.
+#[actix_web::test]
+async fn what_a_list_counts_is_right_whatever_it_is_narrowed_to() {
+    let app = TestApp::with_limits(100, 100);
+    let keys: Vec<_> = (0..52).map(|at| app.db_create_key("ben", &format!("key {at:02}"))).collect();
+    app.db_create_key("bea", "not ben's");
+    let ben = app.enter("ben");
+    for key in &keys[..2] {
+        ben.post(&at(&key.id, "/revoke"), &[]).await.assert_status(303);
+    }
+    let olive = app.enter("olive");
+    for (visitor, query, rows, words) in [
+        (&ben, "", 50, "2 revoked or expired keys are hidden."),
+        (&ben, "?all=1", 50, "1–50 of 52"),
+        (&ben, "?all=1&page=2", 2, "51–52 of 52"),
+        (&ben, "?q=key+0", 8, "2 revoked or expired keys are hidden."),
+        (&ben, "?q=key+0&all=1", 10, "key 00"),
+        (&ben, "?status=revoked", 2, "key 00"),
+        (&olive, "", 50, "1–50 of 51"),
+        (&olive, "?page=2", 1, "51–51 of 51"),
+        (&olive, "?owner=usr_bea", 1, "not ben's"),
+        (&olive, "?owner=usr_ben&sort=name", 50, "2 revoked or expired keys are hidden."),
+    ] {
+        let page = visitor.get(&format!("{LIST}{query}")).await.assert_status(200).assert_see(words);
+        assert_eq!(names(&page).len(), rows, "{query}");
+    }
+    ben.get(&format!("{LIST}?page=2")).await.assert_status(303);
+}
+
+/// Where it costs nothing, a page is drawn from one state of the database, and a look that failed leaves nothing behind.
+#[actix_web::test]
+async fn a_look_sees_one_state_of_the_database() {
+    let app = TestApp::new();
+    let (made, seen) = app.database.run(|conn| {
+        db::read(conn, |conn| {
+            let before = db::users::count_users(conn)?;
+            let made = app.db_create_key("ben", "made meanwhile").id;
+            let seen = db::keys::id_exists(conn, &made.as_str().into())?;
+            assert_eq!(db::users::count_users(conn)?, before);
+            Ok::<_, db::DbError>((made, seen))
+        })
+        .unwrap()
+    });
+    assert_eq!(seen, !app.database.is_sqlite());
+    app.database.run(|conn| {
+        assert!(db::read(conn, |_| Err::<(), _>(db::DbError::NotFound)).is_err());
+        assert!(db::read(conn, |conn| db::keys::id_exists(conn, &made.as_str().into())).unwrap());
+        assert!(db::write(conn, |conn| db::keys::id_exists(conn, &made.as_str().into())).unwrap());
+    });
 }

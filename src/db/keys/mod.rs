@@ -110,25 +110,19 @@ impl KeyRow {
 diesel::alias!(
     const CURRENT: Alias<Current> = key_secrets as current_secret;
     const PREVIOUS: Alias<Previous> = key_secrets as previous_secret;
-    const ENDED: Alias<Ended> = key_secrets as ended_secret;
-    const LAST: Alias<Last> = key_secrets as last_secret;
 );
 
 /// Keys, each with its current secret and the latest before it; read as [`Joined`].
 macro_rules! keys_with_secrets {
     () => {{
-        use $crate::db::keys::{CURRENT, ENDED, LAST, PREVIOUS};
-        // The least id of the latest: with an ORDER BY in its place, SQLite would set up a sorter for every key.
-        let last = LAST
-            .filter(LAST.field(key_secrets::key_id).eq(api_keys::id))
-            .filter(LAST.field(key_secrets::valid_until).is_not_null())
-            .select(diesel::dsl::max(LAST.field(key_secrets::created_at)))
-            .single_value();
-        let last_ended = ENDED
-            .filter(ENDED.field(key_secrets::key_id).eq(api_keys::id))
-            .filter(ENDED.field(key_secrets::valid_until).is_not_null())
-            .filter(ENDED.field(key_secrets::created_at).nullable().eq(last))
-            .select(diesel::dsl::min(ENDED.field(key_secrets::id)))
+        use $crate::db::keys::{CURRENT, PREVIOUS};
+        let last_ended = key_secrets::table
+            .filter(key_secrets::key_id.eq(api_keys::id))
+            .filter(key_secrets::valid_until.is_not_null())
+            // As `key_secrets_ended` has them.
+            .order((key_secrets::created_at.desc(), key_secrets::id.desc()))
+            .limit(1)
+            .select(key_secrets::id)
             .single_value();
         // The columns of `SecretRow`.
         let secret = (

@@ -33,37 +33,10 @@ pub mod orgs;
 pub mod people;
 pub mod plan;
 pub mod usage;
+mod view;
 
-/// What a handler sends: the whole page, or the fragment that htmx asked for.
-pub trait View {
-    /// The whole document.
-    ///
-    /// # Errors
-    /// A template named a file that is not in `static/`: a fault in the program.
-    fn page(&self) -> askama::Result<String>;
-
-    /// The `panel` block alone.
-    ///
-    /// # Errors
-    /// As [`View::page`].
-    fn panel(&self) -> askama::Result<String>;
-}
-
-/// Makes views of templates that have a `panel` block.
-macro_rules! views {
-    ($($name:ty),+ $(,)?) => {$(
-        impl $crate::web::views::View for $name {
-            fn page(&self) -> askama::Result<String> {
-                askama::Template::render(self)
-            }
-
-            fn panel(&self) -> askama::Result<String> {
-                askama::Template::render(&self.as_panel())
-            }
-        }
-    )+};
-}
-pub(crate) use views;
+pub use view::View;
+pub(crate) use view::{render_into_room, views};
 
 /// What surrounds every page.
 #[derive(Debug, Clone, Default)]

@@ -18,7 +18,7 @@ use crate::clock::Moment;
 
 /// So many deeds share a transaction, or those of so long a time: then the first of them has waited enough.
 const DEEDS_MAX: usize = 64;
-const TIME_MAX: Duration = Duration::from_millis(10);
+const TIME_MAX: Duration = Duration::from_millis(20);
 
 type Connect = Box<dyn Fn() -> DbResult<Conn> + Send + Sync>;
 type Transactions = <Conn as diesel::Connection>::TransactionManager;
@@ -312,6 +312,11 @@ pub(super) struct Entered(Option<(usize, Writer)>);
 
 pub(super) fn enter(conn: &Conn, writer: Writer) -> Entered {
     Entered(HERE.replace(Some((address(conn), writer))))
+}
+
+/// While this is kept, a write on this thread fails, for its connection is in a transaction already.
+pub(super) fn only_reading() -> Entered {
+    Entered(HERE.take())
 }
 
 impl Drop for Entered {

@@ -111,6 +111,7 @@ pub fn snapshot<T, E: From<DbError>>(conn: &mut Conn, f: impl FnOnce(&mut Conn) 
             "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL idle_in_transaction_session_timeout = 0",
         )?,
     }
+    let _reading = group_commit::only_reading();
     let result = f(conn);
     // Nothing was written, so there is nothing to keep; a rollback that fails leaves a connection that the pool throws away.
     let _ = <Conn as Connection>::TransactionManager::rollback_transaction(conn);
@@ -125,6 +126,7 @@ pub fn snapshot<T, E: From<DbError>>(conn: &mut Conn, f: impl FnOnce(&mut Conn) 
 pub fn read<T, E: From<DbError>>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
     // Prepared, unlike the statements of diesel's transactions, which are parsed anew each time.
     let Conn::Sqlite(sqlite) = conn else { return f(conn) };
+    let _reading = group_commit::only_reading();
     diesel::sql_query("BEGIN").execute(sqlite)?;
     let result = f(conn);
     if let Conn::Sqlite(sqlite) = conn

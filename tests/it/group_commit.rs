@@ -152,6 +152,20 @@ fn when_the_shared_transaction_cannot_be_committed_all_are_told() {
 }
 
 #[test]
+fn a_write_within_a_look_fails() {
+    let database = TestDatabase::new();
+    if !database.is_sqlite() {
+        return;
+    }
+    let told = database.run(|conn| db::read(conn, |conn| db::write(conn, |conn| put(conn, "within"))));
+    assert!(matches!(told, Err(AppError::Internal(_))), "{told:?}");
+    let told = database.run(|conn| db::snapshot(conn, |conn| db::write(conn, |conn| put(conn, "within"))));
+    assert!(matches!(told, Err(AppError::Internal(_))), "{told:?}");
+    assert!(!database.has("within"));
+    database.run(|conn| db::write(conn, |conn| put(conn, "afterwards"))).unwrap();
+}
+
+#[test]
 fn a_write_within_a_write_fails_and_waits_for_nothing() {
     let database = TestDatabase::new();
     if !database.is_sqlite() {

@@ -17,6 +17,7 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start(app: &TestApp) -> Self {
+        app.catch_up();
         let (sender, receiver) = channel();
         let state = app.state.clone();
         let thread = std::thread::spawn(move || {

@@ -250,17 +250,31 @@ impl Open {
     where
         E: From<DbError>,
     {
-        if let Err(error) = self.mark("SAVEPOINT deed") {
+        // The first needs no mark to go back to: with it the whole transaction is taken back. SQLite keeps a copy of each page
+        // that is changed after a mark, which large writes pay for.
+        let is_marked = self.deeds > 0;
+        if is_marked && let Err(error) = self.mark("SAVEPOINT deed") {
             let failure = Failure::of(&error);
             return (Ok(Err(error.into())), Err(failure.into()));
         }
         let done = catch_unwind(AssertUnwindSafe(|| f(&mut self.conn)));
-        // Both fail when SQLite has taken back the whole transaction by itself.
+        // All of this fails when SQLite has taken back the whole transaction by itself.
         let kept = match &done {
-            Ok(Ok(_)) => self.mark("RELEASE deed"),
-            _ => self.mark("ROLLBACK TO deed").and_then(|()| self.mark("RELEASE deed")),
+            Ok(Ok(_)) if is_marked => self.mark("RELEASE deed"),
+            Ok(Ok(_)) => self.is_still_open(),
+            _ if is_marked => self.mark("ROLLBACK TO deed").and_then(|()| self.mark("RELEASE deed")),
+            _ => Ok(()),
         };
         (done, kept)
+    }
+
+    /// Whether the transaction is there: within one, none can be begun.
+    fn is_still_open(&mut self) -> DbResult<()> {
+        match self.mark("BEGIN") {
+            Err(DbError::DatabaseError(..)) => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => Err(Failure::broken_off("it was gone").into()),
+        }
     }
 
     /// By statements that stay prepared, which those of diesel's own nested transactions do not.

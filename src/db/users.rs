@@ -10,16 +10,6 @@ use crate::domain::ids::UserId;
 use crate::domain::org::User;
 use crate::domain::time::Timestamp;
 
-#[derive(Queryable)]
-pub(super) struct UserRow {
-    id: String,
-    email: String,
-    name: String,
-    password_hash: String,
-    _created_at: i64,
-    disabled_at: Option<i64>,
-}
-
 /// What is told of a person: not their password.
 pub(super) const PERSON: (users::id, users::email, users::name, users::disabled_at) =
     (users::id, users::email, users::name, users::disabled_at);
@@ -35,17 +25,6 @@ pub(super) struct PersonRow {
 
 impl From<PersonRow> for User {
     fn from(row: PersonRow) -> Self {
-        Self {
-            id: UserId(row.id),
-            email: row.email,
-            name: row.name,
-            disabled_at: row.disabled_at.map(Timestamp::from_micros),
-        }
-    }
-}
-
-impl From<UserRow> for User {
-    fn from(row: UserRow) -> Self {
         Self {
             id: UserId(row.id),
             email: row.email,
@@ -85,17 +64,15 @@ pub fn find_user(conn: &mut Conn, id: &UserId) -> DbResult<Option<User>> {
 
 /// A person by their lower-case address.
 pub fn find_user_by_email(conn: &mut Conn, email: &str) -> DbResult<Option<User>> {
-    let row: Option<UserRow> = users::table.filter(users::email.eq(email)).first(conn).optional()?;
-    Ok(row.map(User::from))
+    let query = users::table.filter(users::email.eq(email)).select(PERSON);
+    Ok(on_each!(conn, conn => query.first::<PersonRow>(conn)).optional()?.map(User::from))
 }
 
 /// A person by their lower-case address with their argon2id PHC string, in one query whether or not there is one.
 pub fn find_user_to_sign_in(conn: &mut Conn, email: &str) -> DbResult<Option<(User, String)>> {
-    let row: Option<UserRow> = users::table.filter(users::email.eq(email)).first(conn).optional()?;
-    Ok(row.map(|row| {
-        let hash = row.password_hash.clone();
-        (User::from(row), hash)
-    }))
+    let query = users::table.filter(users::email.eq(email)).select((PERSON, users::password_hash));
+    let row = on_each!(conn, conn => query.first::<(PersonRow, String)>(conn)).optional()?;
+    Ok(row.map(|(row, hash)| (row.into(), hash)))
 }
 
 /// Puts another password in place.

@@ -27,12 +27,6 @@ impl Timestamp {
         self.0
     }
 
-    /// The same by reference, for values that are bound to a statement.
-    #[must_use]
-    pub const fn as_micros_ref(&self) -> &i64 {
-        &self.0
-    }
-
     /// The instant `span` later, ending at the largest one there is.
     #[must_use]
     pub const fn plus(self, span: Span) -> Self {

@@ -219,30 +219,40 @@ impl Store {
         let done = block(move || state.db.run(|conn| f(conn, &state))).await?;
         Ok(done?)
     }
+
+    /// What is kept of a live session. It is read on the threads that are for short looks; what is written of it may wait for
+    /// others, so that has its place elsewhere.
+    async fn find(&self, hash: String, is_somebody_there: bool) -> Result<Option<String>, anyhow::Error> {
+        let (state, wanted) = (self.state.clone(), hash.clone());
+        let look = move |conn: &mut db::Conn| {
+            let record = db::sessions::find_session(conn, &wanted)?;
+            Ok::<_, AppError>(match record {
+                Some(record) => Some((record, db::now(conn, &state.clock)?)),
+                None => None,
+            })
+        };
+        let database = self.state.db.clone();
+        let Some((record, now)) = self.state.readers.look(move || database.run(look)).await?? else { return Ok(None) };
+        if !is_alive(record.created_at, record.last_seen_at, now) {
+            let delete = move |conn: &mut db::Conn| db::sessions::delete_session(conn, &hash);
+            self.run(move |conn, _| Ok(db::write_one(conn, delete)?)).await?;
+            return Ok(None);
+        }
+        if is_somebody_there && now.since(record.last_seen_at) >= SEEN_EVERY {
+            let note = move |conn: &mut db::Conn| db::sessions::update_last_seen(conn, &hash, now);
+            // A database that cannot be written now must not sign anybody out.
+            if let Err(error) = self.run(move |conn, _| Ok(db::write_one(conn, note)?)).await {
+                tracing::warn!(%error, "a session's last request could not be noted");
+            }
+        }
+        Ok(Some(record.state))
+    }
 }
 
 impl SessionStore for Store {
     async fn load(&self, key: &SessionKey) -> Result<Option<Values>, LoadError> {
-        let hash = hash_of(key);
         let is_somebody_there = BY_ITSELF.try_with(|()| ()).is_err();
-        let (state, shared) = (self.state.clone(), self.state.clone());
-        let look = move |conn: &mut db::Conn| {
-            let Some(record) = db::sessions::find_session(conn, &hash)? else { return Ok(None) };
-            let now = db::now(conn, &shared.clock)?;
-            if !is_alive(record.created_at, record.last_seen_at, now) {
-                db::write_one(conn, |conn| db::sessions::delete_session(conn, &hash))?;
-                return Ok(None);
-            }
-            if is_somebody_there && now.since(record.last_seen_at) >= SEEN_EVERY {
-                // A database that cannot be written now must not sign anybody out.
-                if let Err(error) = db::write_one(conn, |conn| db::sessions::update_last_seen(conn, &hash, now)) {
-                    tracing::warn!(%error, "a session's last request could not be noted");
-                }
-            }
-            Ok::<_, AppError>(Some(record.state))
-        };
-        let found = self.state.readers.look(move || state.db.run(look)).await;
-        let state = match found.and_then(|found| Ok(found?)) {
+        let state = match self.find(hash_of(key), is_somebody_there).await {
             Ok(state) => state,
             Err(error) => {
                 tracing::error!(%error, "a session could not be read");

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::conn::{Prepared, on_each};
+use super::conn::{on_each, prepared};
 use super::schema::{audit_chains, audit_log};
 use super::{Conn, DbResult, like_anywhere, lower};
 use crate::domain::audit::AuditEntry;
@@ -52,8 +52,7 @@ pub fn insert_entry(conn: &mut Conn, mut entry: AuditEntry) -> DbResult<AuditEnt
     entry.prev_hash = prev_hash;
     entry.hash = entry.computed_hash();
     let head = diesel::update(audit_chains::table.find(&entry.chain)).set(audit_chains::head.eq(&entry.hash));
-    let head = Prepared(head);
-    on_each!(conn, conn => head.execute(conn))?;
+    on_each!(conn, conn => prepared!(head).execute(conn))?;
     let insert = diesel::insert_into(audit_log::table).values((
         audit_log::chain.eq(&entry.chain),
         audit_log::seq.eq(entry.seq),
@@ -72,7 +71,7 @@ pub fn insert_entry(conn: &mut Conn, mut entry: AuditEntry) -> DbResult<AuditEnt
         audit_log::prev_hash.eq(&entry.prev_hash),
         audit_log::hash.eq(&entry.hash),
     ));
-    on_each!(conn, conn => insert.execute(conn))?;
+    on_each!(conn, conn => prepared!(insert).execute(conn))?;
     Ok(entry)
 }
 
@@ -81,8 +80,8 @@ pub fn insert_entry(conn: &mut Conn, mut entry: AuditEntry) -> DbResult<AuditEnt
 fn next_place(conn: &mut Conn, chain: &str) -> DbResult<(i64, String)> {
     loop {
         let step = diesel::update(audit_chains::table.find(chain)).set(audit_chains::seq.eq(audit_chains::seq + 1));
-        let step = Prepared(step.returning((audit_chains::seq, audit_chains::head)));
-        if let Some(place) = on_each!(conn, conn => step.get_result(conn)).optional()? {
+        let step = step.returning((audit_chains::seq, audit_chains::head));
+        if let Some(place) = on_each!(conn, conn => prepared!(step).get_result(conn)).optional()? {
             return Ok(place);
         }
         start_chain(conn, chain)?;
@@ -93,7 +92,7 @@ fn start_chain(conn: &mut Conn, chain: &str) -> DbResult<()> {
     let start = diesel::insert_into(audit_chains::table)
         .values((audit_chains::chain.eq(chain), audit_chains::seq.eq(0), audit_chains::head.eq("")))
         .on_conflict_do_nothing();
-    on_each!(conn, conn => start.execute(conn)).map(|_| ())
+    on_each!(conn, conn => prepared!(start).execute(conn)).map(|_| ())
 }
 
 #[derive(Queryable)]

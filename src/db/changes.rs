@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use diesel::prelude::*;
 
-use super::conn::{Prepared, on_each};
+use super::conn::{on_each, prepared};
 use super::schema::{gate_changes, gate_clock};
 use super::{Conn, DbError, DbResult};
 use crate::domain::ids::{KeyId, OrgId, ProfileId, UserId};
@@ -147,15 +147,15 @@ pub(super) fn write_notes(conn: &mut Conn, changes: &[Change]) -> DbResult<Optio
         return Ok(None);
     }
     let step = diesel::update(gate_clock::table.find(1)).set(gate_clock::seq.eq(gate_clock::seq + count));
-    let step = Prepared(step.returning(gate_clock::seq));
-    let last: i64 = on_each!(conn, conn => step.get_result(conn))?;
+    let step = step.returning(gate_clock::seq);
+    let last: i64 = on_each!(conn, conn => prepared!(step).get_result(conn))?;
     for (seq, change) in (last - count + 1..).zip(changes) {
         let insert = diesel::insert_into(gate_changes::table).values((
             gate_changes::seq.eq(seq),
             gate_changes::kind.eq(change.kind()),
             gate_changes::object.eq(change.object()),
         ));
-        on_each!(conn, conn => insert.execute(conn))?;
+        on_each!(conn, conn => prepared!(insert).execute(conn))?;
     }
     super::nodes::wake_followers(conn)?;
     Ok(Some(last))
@@ -164,13 +164,13 @@ pub(super) fn write_notes(conn: &mut Conn, changes: &[Change]) -> DbResult<Optio
 /// The number of the newest change.
 pub fn read_clock(conn: &mut Conn) -> DbResult<i64> {
     let query = gate_clock::table.find(1).select(gate_clock::seq);
-    on_each!(conn, conn => query.first(conn))
+    on_each!(conn, conn => prepared!(query).get_result(conn))
 }
 
 /// Changes after `seq`, the oldest first, at most `limit`.
 pub fn list_changes(conn: &mut Conn, seq: i64, limit: i64) -> DbResult<Vec<(i64, Change)>> {
     let query = gate_changes::table.filter(gate_changes::seq.gt(seq)).order(gate_changes::seq).limit(limit);
-    let rows: Vec<(i64, String, String)> = on_each!(conn, conn => query.load(conn))?;
+    let rows: Vec<(i64, String, String)> = on_each!(conn, conn => prepared!(query).load(conn))?;
     Ok(rows.into_iter().map(|(seq, kind, object)| (seq, Change::read(&kind, &object))).collect())
 }
 

@@ -2,6 +2,8 @@
 
 #![expect(missing_debug_implementations, reason = "the derive writes the types")]
 
+use std::marker::PhantomData;
+
 use diesel::backend::Backend;
 use diesel::expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate};
 use diesel::pg::Pg;
@@ -59,11 +61,28 @@ macro_rules! on_each {
 }
 pub(super) use on_each;
 
-/// A statement that stays prepared. Diesel prepares every update anew, because it cannot know that what is set never varies; so
-/// only for those of which that is true, or each variant would be kept for ever.
-pub(super) struct Prepared<Q>(pub Q);
+/// A statement whose text is the same at each run: it is known by the place in the code where it stands (`Site`), so nothing has
+/// to be written or walked through to find it, and it stays prepared. Diesel prepares every update anew, because it cannot know
+/// that what is set never varies. Made by [`prepared`].
+pub(super) struct Prepared<Q, Site>(Q, PhantomData<Site>);
 
-impl<Q: QueryFragment<DB>, DB: Backend> QueryFragment<DB> for Prepared<Q> {
+impl<Q, Site> Prepared<Q, Site> {
+    /// Only for [`prepared`]: two statements of one site would be taken for each other.
+    pub(super) fn at(_: Site, query: Q) -> Self {
+        Self(query, PhantomData)
+    }
+}
+
+/// Marks a statement whose text never varies: no boxed query, no list of ids, no rows in any number.
+macro_rules! prepared {
+    ($query:expr) => {{
+        struct Site;
+        $crate::db::conn::Prepared::at(Site, $query)
+    }};
+}
+pub(super) use prepared;
+
+impl<Q: QueryFragment<DB>, Site, DB: Backend> QueryFragment<DB> for Prepared<Q, Site> {
     fn walk_ast<'b>(&'b self, pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         self.0.walk_ast(pass)
     }
@@ -73,16 +92,16 @@ impl<Q: QueryFragment<DB>, DB: Backend> QueryFragment<DB> for Prepared<Q> {
     }
 }
 
-impl<Q> QueryId for Prepared<Q> {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
+impl<Q, Site: 'static> QueryId for Prepared<Q, Site> {
+    type QueryId = Site;
+    const HAS_STATIC_QUERY_ID: bool = true;
 }
 
-impl<Q: Query> Query for Prepared<Q> {
+impl<Q: Query, Site> Query for Prepared<Q, Site> {
     type SqlType = Q::SqlType;
 }
 
-impl<Q, C: Connection> RunQueryDsl<C> for Prepared<Q> {}
+impl<Q, Site, C: Connection> RunQueryDsl<C> for Prepared<Q, Site> {}
 
 /// `column IN (…)`, with a number of places that is a power of two: then there are few different statements and all stay
 /// prepared, which diesel's own are not.

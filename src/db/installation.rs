@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::conn::{Both, on_each};
+use super::conn::{Both, on_each, prepared};
 use super::schema::{gate_clock, installation};
 use super::{Conn, DbError, DbResult};
 use crate::domain::ids::base62_from;
@@ -28,7 +28,7 @@ pub fn ensure_name(conn: &mut Conn) -> DbResult<()> {
 /// The name.
 pub fn find_name(conn: &mut Conn) -> DbResult<String> {
     let query = installation::table.find(1).select(installation::name);
-    on_each!(conn, conn => query.first(conn))
+    on_each!(conn, conn => prepared!(query).get_result(conn))
 }
 
 /// Takes on another installation's name.

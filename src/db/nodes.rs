@@ -4,7 +4,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
-use super::conn::{Prepared, on_each};
+use super::conn::{on_each, prepared};
 use super::schema::gate_nodes;
 use super::{Conn, DbResult};
 
@@ -107,7 +107,7 @@ pub fn ask_applied(conn: &mut Conn) -> DbResult<()> {
 
 /// All nodes.
 pub fn list_nodes(conn: &mut Conn) -> DbResult<Vec<Node>> {
-    on_each!(conn, conn => gate_nodes::table.order(gate_nodes::id).load(conn))
+    on_each!(conn, conn => prepared!(gate_nodes::table.order(gate_nodes::id)).load(conn))
 }
 
 /// Acknowledges that a node has applied all changes up to `applied`, and wakes whoever waits for that.
@@ -122,8 +122,8 @@ pub fn mark_applied(conn: &mut Conn, id: &str, applied: i64) -> DbResult<()> {
             let answer = (gate_nodes::applied.eq(applied), gate_nodes::renewals.eq(1));
             diesel::update(place).set(answer).execute(conn)?;
         } else {
-            let answer = Prepared(diesel::update(place).set(gate_nodes::applied.eq(applied)));
-            on_each!(conn, conn => answer.execute(conn))?;
+            let answer = diesel::update(place).set(gate_nodes::applied.eq(applied));
+            on_each!(conn, conn => prepared!(answer).execute(conn))?;
         }
         wake_followers(conn)
     })

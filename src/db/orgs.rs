@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use diesel::prelude::*;
 
 use super::changes::{Change, note};
-use super::conn::{Prepared, on_each};
+use super::conn::{on_each, prepared};
 use super::schema::{memberships, orgs, profiles, users};
 use super::users::{PERSON, PersonRow};
 use super::{Conn, DbResult};
@@ -64,8 +64,8 @@ fn read_role(text: &str) -> DbResult<Role> {
 /// `NotFound` when there is none.
 pub fn lock_org(conn: &mut Conn, slug: &str) -> DbResult<Org> {
     let lock = diesel::update(orgs::table.filter(orgs::slug.eq(slug))).set(orgs::lock_seq.eq(orgs::lock_seq + 1));
-    let lock = Prepared(lock.returning(orgs::all_columns));
-    Ok(on_each!(conn, conn => lock.get_result::<OrgRow>(conn))?.into())
+    let lock = lock.returning(orgs::all_columns);
+    Ok(on_each!(conn, conn => prepared!(lock).get_result::<OrgRow>(conn))?.into())
 }
 
 /// Takes the write lock of an organization by its id, as [`lock_org`] does by its slug.
@@ -74,8 +74,8 @@ pub fn lock_org(conn: &mut Conn, slug: &str) -> DbResult<Org> {
 /// `NotFound` when there is none.
 pub fn lock_org_by_id(conn: &mut Conn, id: &OrgId) -> DbResult<Org> {
     let lock = diesel::update(orgs::table.find(id.as_str())).set(orgs::lock_seq.eq(orgs::lock_seq + 1));
-    let lock = Prepared(lock.returning(orgs::all_columns));
-    Ok(on_each!(conn, conn => lock.get_result::<OrgRow>(conn))?.into())
+    let lock = lock.returning(orgs::all_columns);
+    Ok(on_each!(conn, conn => prepared!(lock).get_result::<OrgRow>(conn))?.into())
 }
 
 /// Adds an organization.
@@ -97,7 +97,7 @@ pub fn insert_org(conn: &mut Conn, org: &Org) -> DbResult<()> {
 
 /// An organization by its slug.
 pub fn find_org(conn: &mut Conn, slug: &str) -> DbResult<Option<Org>> {
-    let row = on_each!(conn, conn => orgs::table.filter(orgs::slug.eq(slug)).first::<OrgRow>(conn));
+    let row = on_each!(conn, conn => prepared!(orgs::table.filter(orgs::slug.eq(slug))).get_result::<OrgRow>(conn));
     Ok(row.optional()?.map(Org::from))
 }
 
@@ -143,7 +143,8 @@ pub fn find_person(conn: &mut Conn, user: &UserId) -> DbResult<Option<(User, Vec
         .filter(users::id.eq(user.as_str()))
         .order((orgs::name, orgs::slug))
         .select((PERSON, orgs::all_columns.nullable(), (memberships::role, memberships::joined_at).nullable()));
-    let rows = on_each!(conn, conn => query.load::<(PersonRow, Option<OrgRow>, Option<(String, i64)>)>(conn))?;
+    let rows =
+        on_each!(conn, conn => prepared!(query).load::<(PersonRow, Option<OrgRow>, Option<(String, i64)>)>(conn))?;
     let mut person = None;
     let mut places = Vec::with_capacity(rows.len());
     for (row, org, membership) in rows {
@@ -196,7 +197,7 @@ pub fn find_member(conn: &mut Conn, org: &OrgId, user: &UserId) -> DbResult<Opti
         .filter(memberships::org_id.eq(org.as_str()))
         .filter(memberships::user_id.eq(user.as_str()))
         .select((PERSON, memberships::all_columns));
-    let row = on_each!(conn, conn => query.first::<(PersonRow, MembershipRow)>(conn));
+    let row = on_each!(conn, conn => prepared!(query).get_result::<(PersonRow, MembershipRow)>(conn));
     row.optional()?.map(member).transpose()
 }
 
@@ -221,7 +222,7 @@ pub fn list_members(conn: &mut Conn, org: &OrgId) -> DbResult<Vec<Member>> {
         .filter(memberships::org_id.eq(org.as_str()))
         .order((users::name, users::id))
         .select((PERSON, memberships::all_columns));
-    let rows = on_each!(conn, conn => query.load::<(PersonRow, MembershipRow)>(conn))?;
+    let rows = on_each!(conn, conn => prepared!(query).load::<(PersonRow, MembershipRow)>(conn))?;
     rows.into_iter().map(member).collect()
 }
 
@@ -302,7 +303,7 @@ pub fn find_profile(conn: &mut Conn, org: &OrgId, id: &ProfileId) -> DbResult<Op
 /// The profiles of an organization, the oldest first.
 pub fn list_profiles(conn: &mut Conn, org: &OrgId) -> DbResult<Vec<Profile>> {
     let query = profiles::table.filter(profiles::org_id.eq(org.as_str())).order((profiles::created_at, profiles::id));
-    let rows = on_each!(conn, conn => query.load::<ProfileRow>(conn))?;
+    let rows = on_each!(conn, conn => prepared!(query).load::<ProfileRow>(conn))?;
     Ok(rows.into_iter().map(Profile::from).collect())
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use diesel::prelude::*;
 
-use super::conn::on_each;
+use super::conn::{on_each, prepared};
 use super::schema::sessions;
 use super::{Conn, DbResult};
 use crate::domain::ids::{SessionId, UserId};
@@ -77,7 +77,7 @@ pub fn insert_session(conn: &mut Conn, record: &SessionRecord) -> DbResult<()> {
 
 /// A session by the hash of its cookie.
 pub fn find_session(conn: &mut Conn, token_hash: &str) -> DbResult<Option<SessionRecord>> {
-    let row = on_each!(conn, conn => sessions::table.find(token_hash).first::<Row>(conn));
+    let row = on_each!(conn, conn => prepared!(sessions::table.find(token_hash)).get_result::<Row>(conn));
     Ok(row.optional()?.map(SessionRecord::from))
 }
 

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::changes::{Change, note};
-use super::conn::on_each;
+use super::conn::{on_each, prepared};
 use super::schema::users;
 use super::{Conn, DbResult};
 use crate::domain::ids::UserId;
@@ -58,20 +58,21 @@ pub fn count_users(conn: &mut Conn) -> DbResult<i64> {
 
 /// A person by id.
 pub fn find_user(conn: &mut Conn, id: &UserId) -> DbResult<Option<User>> {
-    let row = on_each!(conn, conn => users::table.find(id.as_str()).select(PERSON).first::<PersonRow>(conn));
+    let row =
+        on_each!(conn, conn => prepared!(users::table.find(id.as_str()).select(PERSON)).get_result::<PersonRow>(conn));
     Ok(row.optional()?.map(User::from))
 }
 
 /// A person by their lower-case address.
 pub fn find_user_by_email(conn: &mut Conn, email: &str) -> DbResult<Option<User>> {
     let query = users::table.filter(users::email.eq(email)).select(PERSON);
-    Ok(on_each!(conn, conn => query.first::<PersonRow>(conn)).optional()?.map(User::from))
+    Ok(on_each!(conn, conn => prepared!(query).get_result::<PersonRow>(conn)).optional()?.map(User::from))
 }
 
 /// A person by their lower-case address with their argon2id PHC string, in one query whether or not there is one.
 pub fn find_user_to_sign_in(conn: &mut Conn, email: &str) -> DbResult<Option<(User, String)>> {
     let query = users::table.filter(users::email.eq(email)).select((PERSON, users::password_hash));
-    let row = on_each!(conn, conn => query.first::<(PersonRow, String)>(conn)).optional()?;
+    let row = on_each!(conn, conn => prepared!(query).get_result::<(PersonRow, String)>(conn)).optional()?;
     Ok(row.map(|(row, hash)| (row.into(), hash)))
 }
 

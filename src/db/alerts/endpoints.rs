@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::super::conn::on_each;
+use super::super::conn::{on_each, prepared};
 use super::super::schema::webhook_endpoints;
 use super::super::{Conn, DbResult};
 use crate::domain::ids::{EndpointId, OrgId, UserId};
@@ -89,7 +89,7 @@ pub fn list_endpoints(conn: &mut Conn, org: &OrgId) -> DbResult<Vec<Endpoint>> {
         .filter(webhook_endpoints::org_id.eq(org.as_str()))
         .filter(webhook_endpoints::removed_at.is_null())
         .order((webhook_endpoints::created_at, webhook_endpoints::id));
-    let rows: Vec<Row> = on_each!(conn, conn => query.load(conn))?;
+    let rows: Vec<Row> = on_each!(conn, conn => prepared!(query).load(conn))?;
     Ok(rows.into_iter().map(Endpoint::from).collect())
 }
 

@@ -7,7 +7,7 @@ pub mod sweeps;
 
 use diesel::prelude::*;
 
-use super::conn::{Both, Prepared, on_each};
+use super::conn::{Both, on_each, prepared};
 use super::schema::{alert_deliveries, alert_switches, alerts, delivery_attempts};
 use super::{Conn, DbResult};
 use crate::domain::alert::{Alert, AlertKind, Choice, Facts, Switch};
@@ -62,7 +62,7 @@ pub fn insert_alert(conn: &mut Conn, alert: &Alert) -> DbResult<bool> {
             alerts::facts.eq(facts),
         ))
         .on_conflict_do_nothing();
-    Ok(on_each!(conn, conn => insert.execute(conn))? == 1)
+    Ok(on_each!(conn, conn => prepared!(insert).execute(conn))? == 1)
 }
 
 /// The oldest alerts whose recipients are still to be found.
@@ -81,8 +81,7 @@ pub fn take_alert(conn: &mut Conn, id: &AlertId, now: Timestamp) -> DbResult<Opt
     let take = diesel::update(alerts::table.find(id.as_str()).filter(alerts::fanned_out_at.is_null()))
         .set(alerts::fanned_out_at.eq(now.as_micros()))
         .returning(alerts::all_columns);
-    let take = Prepared(take);
-    let taken = on_each!(conn, conn => take.get_result::<AlertRow>(conn)).optional()?;
+    let taken = on_each!(conn, conn => prepared!(take).get_result::<AlertRow>(conn)).optional()?;
     taken.map_or(Ok(None), AlertRow::read)
 }
 
@@ -104,7 +103,7 @@ pub fn list_choices(conn: &mut Conn, org: &OrgId) -> DbResult<Vec<Choice>> {
         alert_switches::channel,
         alert_switches::is_on,
     ));
-    let rows: Vec<(String, String, String, i64)> = on_each!(conn, conn => query.load(conn))?;
+    let rows: Vec<(String, String, String, i64)> = on_each!(conn, conn => prepared!(query).load(conn))?;
     let read = |(user, kind, channel, is_on): (String, String, String, i64)| {
         let user = Some(user).filter(|user| !user.is_empty()).map(UserId);
         Some(Choice { user, kind: AlertKind::parse(&kind)?, switch: Switch::parse(&channel)?, is_on: is_on != 0 })

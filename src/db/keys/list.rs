@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
-use super::super::conn::{MultiBackend, on_each};
+use super::super::conn::{MultiBackend, on_each, prepared};
 use super::super::schema::{api_keys, key_secrets};
 use super::super::{Conn, DbResult, like_anywhere, lower};
 use super::{Joined, keys_with_secrets, read_key};
@@ -140,7 +140,7 @@ pub fn count_kept(conn: &mut Conn, org: &OrgId, now: Timestamp) -> DbResult<Kept
     let active = living!(api_keys::table, org, now).count().single_value();
     let all = api_keys::table.filter(api_keys::org_id.eq(org.as_str())).count().single_value();
     let query = diesel::select((active, all));
-    let (active, all) = on_each!(conn, conn => query.get_result::<(Option<i64>, Option<i64>)>(conn))?;
+    let (active, all) = on_each!(conn, conn => prepared!(query).get_result::<(Option<i64>, Option<i64>)>(conn))?;
     Ok(Kept { active: u32::try_from(active.unwrap_or(0)).unwrap_or(u32::MAX), all: all.unwrap_or(0) })
 }
 
@@ -159,7 +159,7 @@ pub fn list_keys(
             .order((api_keys::created_at.desc(), api_keys::id.desc()))
             .offset(offset)
             .limit(limit);
-        return on_each!(conn, conn => query.load::<Joined>(conn))?.into_iter().map(read_key).collect();
+        return on_each!(conn, conn => prepared!(query).load::<Joined>(conn))?.into_iter().map(read_key).collect();
     }
     let query = narrowed!(keys_with_secrets!(), org, filter, now);
     // Never used counts as long ago, on both databases.

@@ -15,7 +15,7 @@ pub use usage::{mark_key_used, mark_secret_used};
 pub use used::{Used, mark_used};
 
 use super::changes::{Change, note};
-use super::conn::on_each;
+use super::conn::{on_each, prepared};
 use super::schema::{api_keys, key_secrets};
 use super::{Conn, DbResult};
 use crate::domain::ids::{KeyId, OrgId, ProfileId, SecretId, UserId};
@@ -171,7 +171,7 @@ pub fn insert_key(conn: &mut Conn, key: &ApiKey) -> DbResult<()> {
         api_keys::created_at.eq(key.created_at.as_micros()),
         api_keys::expires_at.eq(key.expires_at.map(Timestamp::as_micros)),
     ));
-    on_each!(conn, conn => insert.execute(conn))?;
+    on_each!(conn, conn => prepared!(insert).execute(conn))?;
     insert_secret(conn, &key.id, &key.current)
 }
 
@@ -185,26 +185,26 @@ pub fn insert_secret(conn: &mut Conn, key: &KeyId, secret: &KeySecret) -> DbResu
         key_secrets::created_at.eq(secret.created_at.as_micros()),
         key_secrets::valid_until.eq(secret.valid_until.map(Timestamp::as_micros)),
     ));
-    on_each!(conn, conn => insert.execute(conn))?;
+    on_each!(conn, conn => prepared!(insert).execute(conn))?;
     note(Change::Key(key.clone()))
 }
 
 /// Whether an id is in use, in any organization.
 pub fn id_exists(conn: &mut Conn, id: &KeyId) -> DbResult<bool> {
     let query = diesel::select(diesel::dsl::exists(api_keys::table.find(id.as_str())));
-    on_each!(conn, conn => query.get_result(conn))
+    on_each!(conn, conn => prepared!(query).get_result(conn))
 }
 
 /// A key of this organization.
 pub fn find_key(conn: &mut Conn, org: &OrgId, id: &KeyId) -> DbResult<Option<ApiKey>> {
     let query = keys_with_secrets!().filter(api_keys::org_id.eq(org.as_str())).filter(api_keys::id.eq(id.as_str()));
-    on_each!(conn, conn => query.first::<Joined>(conn)).optional()?.map(read_key).transpose()
+    on_each!(conn, conn => prepared!(query).get_result::<Joined>(conn)).optional()?.map(read_key).transpose()
 }
 
 /// A key of any organization: for the check, which knows the organization only by the key.
 pub fn find_key_anywhere(conn: &mut Conn, id: &KeyId) -> DbResult<Option<ApiKey>> {
     let query = keys_with_secrets!().filter(api_keys::id.eq(id.as_str()));
-    on_each!(conn, conn => query.first::<Joined>(conn)).optional()?.map(read_key).transpose()
+    on_each!(conn, conn => prepared!(query).get_result::<Joined>(conn)).optional()?.map(read_key).transpose()
 }
 
 /// How many keys count against the plan's limit at `now`.
@@ -226,7 +226,7 @@ pub fn list_creation_times(conn: &mut Conn, org: &OrgId, since: Timestamp, limit
         .order(api_keys::created_at.desc())
         .limit(i64::from(limit))
         .select(api_keys::created_at);
-    let times = on_each!(conn, conn => query.load::<i64>(conn))?;
+    let times = on_each!(conn, conn => prepared!(query).load::<i64>(conn))?;
     Ok(times.into_iter().map(Timestamp::from_micros).collect())
 }
 
@@ -240,7 +240,7 @@ pub fn name_in_use(conn: &mut Conn, org: &OrgId, owner: &UserId, name: &str, but
             .filter(api_keys::revoked_at.is_null())
             .filter(api_keys::id.ne(but.map_or("", KeyId::as_str))),
     ));
-    on_each!(conn, conn => query.get_result(conn))
+    on_each!(conn, conn => prepared!(query).get_result(conn))
 }
 
 /// The keys of a member that were not revoked.
@@ -250,7 +250,7 @@ pub fn list_unrevoked_keys_of(conn: &mut Conn, org: &OrgId, owner: &UserId) -> D
         .filter(api_keys::owner_id.eq(owner.as_str()))
         .filter(api_keys::revoked_at.is_null())
         .order((api_keys::name, api_keys::id));
-    on_each!(conn, conn => query.load::<Joined>(conn))?.into_iter().map(read_key).collect()
+    on_each!(conn, conn => prepared!(query).load::<Joined>(conn))?.into_iter().map(read_key).collect()
 }
 
 /// How many live keys each member has.

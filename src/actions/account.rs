@@ -41,7 +41,22 @@ pub fn look_as_reader<T>(
     slug: &str,
     f: impl FnOnce(&mut OrgScope<'_>) -> Result<T, AppError>,
 ) -> Result<(T, Account), AppError> {
+    look_as(conn, ctx, slug, f, |_| Ok(who.clone()))
+}
+
+/// The same for whoever `who` finds to be asking, in the same state of the database.
+///
+/// # Errors
+/// As [`look_as_reader`], and what `who` returns.
+pub fn look_as<T>(
+    conn: &mut Conn,
+    ctx: Ctx<'_>,
+    slug: &str,
+    f: impl FnOnce(&mut OrgScope<'_>) -> Result<T, AppError>,
+    who: impl FnOnce(&mut Conn) -> Result<Who, AppError>,
+) -> Result<(T, Account), AppError> {
     db::read(conn, |conn| {
+        let who = &who(conn)?;
         let (user, places) = load_person(conn, who)?;
         let here = places.iter().find(|place| place.org.slug == slug).ok_or(AppError::NotFound)?;
         let member =

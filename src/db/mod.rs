@@ -45,6 +45,7 @@ pub use diesel::result::{DatabaseErrorKind, Error as DbError};
 pub use migrate::{SchemaState, applied_schema, known_schema, migrate, migrate_to, revert_all, schema_state};
 pub use open::{Db, Deed, OpenError, PoolError};
 
+use self::conn::prepared;
 use crate::clock::Clock;
 use crate::domain::time::Timestamp;
 
@@ -127,10 +128,10 @@ pub fn read<T, E: From<DbError>>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> R
     // Prepared, unlike the statements of diesel's transactions, which are parsed anew each time.
     let Conn::Sqlite(sqlite) = conn else { return f(conn) };
     let _reading = group_commit::only_reading();
-    diesel::sql_query("BEGIN").execute(sqlite)?;
+    prepared!(diesel::sql_query("BEGIN")).execute(sqlite)?;
     let result = f(conn);
     if let Conn::Sqlite(sqlite) = conn
-        && diesel::sql_query("COMMIT").execute(sqlite).is_err()
+        && prepared!(diesel::sql_query("COMMIT")).execute(sqlite).is_err()
     {
         // The pool throws it away, and with it the transaction.
         AnsiTransactionManager::transaction_manager_status_mut(sqlite).set_in_error();

@@ -75,10 +75,27 @@ pub fn insert_session(conn: &mut Conn, record: &SessionRecord) -> DbResult<()> {
         .map(|_| ())
 }
 
+/// What the session layer needs of a session.
+#[derive(Debug, Clone)]
+pub struct KeptSession {
+    /// What is kept for it, as JSON.
+    pub state: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When a request last came, to a few minutes.
+    pub last_seen_at: Timestamp,
+}
+
 /// A session by the hash of its cookie.
-pub fn find_session(conn: &mut Conn, token_hash: &str) -> DbResult<Option<SessionRecord>> {
-    let row = on_each!(conn, conn => prepared!(sessions::table.find(token_hash)).get_result::<Row>(conn));
-    Ok(row.optional()?.map(SessionRecord::from))
+pub fn find_session(conn: &mut Conn, token_hash: &str) -> DbResult<Option<KeptSession>> {
+    let query =
+        sessions::table.find(token_hash).select((sessions::state, sessions::created_at, sessions::last_seen_at));
+    let row = on_each!(conn, conn => prepared!(query).get_result::<(String, i64, i64)>(conn)).optional()?;
+    Ok(row.map(|(state, created_at, last_seen_at)| KeptSession {
+        state,
+        created_at: Timestamp::from_micros(created_at),
+        last_seen_at: Timestamp::from_micros(last_seen_at),
+    }))
 }
 
 /// Changes what is kept; a session that was ended meanwhile stays ended. Says whether it was there.

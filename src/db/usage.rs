@@ -145,8 +145,8 @@ pub struct KeyHour {
 }
 
 /// The hours of many keys at once from `since` on, by key and time: for a page of sparklines.
-pub fn list_hours_of(conn: &mut Conn, org: &OrgId, keys: &[KeyId], since: Timestamp) -> DbResult<Vec<KeyHour>> {
-    let ids: Vec<&str> = keys.iter().map(KeyId::as_str).collect();
+pub fn list_hours_of(conn: &mut Conn, org: &OrgId, keys: &[&KeyId], since: Timestamp) -> DbResult<Vec<KeyHour>> {
+    let ids: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
     let query = usage_hours::table
         .filter(one_of(usage_hours::key_id, ids))
         .filter(usage_hours::org_id.eq(org.as_str()))

@@ -83,32 +83,40 @@ impl Timestamp {
         jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
     }
 
-    fn civil(self) -> jiff::civil::DateTime {
-        self.stamp().to_zoned(jiff::tz::TimeZone::UTC).datetime()
+    /// Year, month, day, hour and minute in UTC; the epoch's where a calendar of four digits has no place for it.
+    fn civil(self) -> (u32, &'static str, u32, u32, u32) {
+        let seconds = self.0.div_euclid(MICROS_PER_SECOND);
+        let (year, month, day) = civil(seconds.div_euclid(DAY)).unwrap_or((1970, 1, 1));
+        let minute = u32::try_from(seconds.rem_euclid(DAY) / 60).unwrap_or_default();
+        let month = (month as usize).checked_sub(1).and_then(|at| MONTHS.get(at)).copied().unwrap_or_default();
+        (year, month, day, minute / 60, minute % 60)
     }
 
     /// For people, exact: `22 Nov 2026 14:05 UTC`.
     #[must_use]
     pub fn human(self) -> String {
-        self.civil().strftime("%-d %b %Y %H:%M UTC").to_string()
+        let (year, month, day, hour, minute) = self.civil();
+        format!("{day} {month} {year} {hour:02}:{minute:02} UTC")
     }
 
     /// For people, the day: `22 Nov 2026`.
     #[must_use]
     pub fn day(self) -> String {
-        self.civil().strftime("%-d %b %Y").to_string()
+        let (year, month, day, ..) = self.civil();
+        format!("{day} {month} {year}")
     }
 
     /// For people, the time of day: `14:05`.
     #[must_use]
     pub fn time_of_day(self) -> String {
-        self.civil().strftime("%H:%M").to_string()
+        let (.., hour, minute) = self.civil();
+        format!("{hour:02}:{minute:02}")
     }
 
     /// The calendar day as `2026-11-22`, in UTC.
     #[must_use]
     pub fn iso_day(self) -> String {
-        self.civil().strftime("%Y-%m-%d").to_string()
+        self.with_text(|text| text.split('T').next().unwrap_or_default().to_owned())
     }
 
     /// `5 min ago`, `2 h ago`, or the day when it is longer ago than a week.
@@ -127,13 +135,16 @@ impl Timestamp {
     }
 }
 
+/// Seconds in a day.
+const DAY: i64 = 86_400;
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
 /// The longest that [`rfc3339`] writes.
 const RFC3339: usize = "2026-11-21T14:00:00.123456Z".len();
 
 /// RFC 3339, written into `room`: several times faster than by way of a calendar, and asked for on every check. Nothing for
 /// years other than 0 to 9999.
 fn rfc3339(micros: i64, room: &mut [u8; RFC3339]) -> Option<&str> {
-    const DAY: i64 = 86_400;
     let (seconds, fraction) = (micros.div_euclid(MICROS_PER_SECOND), micros.rem_euclid(MICROS_PER_SECOND));
     let (year, month, day) = civil(seconds.div_euclid(DAY))?;
     let second = u32::try_from(seconds.rem_euclid(DAY)).ok()?;

@@ -218,3 +218,9 @@ pub fn methods_of(path: &str) -> Vec<&'static str> {
 pub fn is_asked_by_itself(path: &str) -> bool {
     path.starts_with("/orgs/") && (path.ends_with("/rotation") || path.ends_with("/logs/stream"))
 }
+
+/// Whether the page of this address reads the session itself, together with what it shows.
+#[must_use]
+pub fn reads_its_session(method: &Method, path: &str) -> bool {
+    method.is_safe() && path.starts_with("/orgs/") && path.ends_with("/settings/api-keys")
+}

@@ -64,7 +64,7 @@ fn modules_import_only_what_they_may() {
 
 /// (file, what of the database it may name besides the handle, why)
 const WEB_MAY_NAME: &[(&str, &[&str], &str)] = &[
-    ("src/web/session.rs", &["sessions", "now", "Conn", "write_one"], "it is the store of the session cookie"),
+    ("src/web/session/store.rs", &["sessions", "now", "Conn", "write_one"], "it is the store of the session cookie"),
     (
         "src/web/pages/service.rs",
         &["{SchemaState", "schema_state"],

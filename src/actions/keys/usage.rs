@@ -21,7 +21,7 @@ const RECENT: i64 = 20;
 /// A day of a key at a glance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pulse {
-    /// The last 24 hours, by the hour, the oldest first.
+    /// The last 24 hours, by the hour, the oldest first; nothing where there was no request in them.
     pub points: Vec<Point>,
     /// Requests with the current secret among them.
     pub current: i64,
@@ -31,14 +31,14 @@ pub struct Pulse {
     pub refused_since_revoked: Option<i64>,
 }
 
-/// The last 24 hours of several keys that the caller may see, by the hour, for a page of them.
+/// The last 24 hours of each of several keys that the caller may see, in their order, for a page of them.
 ///
 /// # Errors
 /// The database's own failure.
-pub fn pulses(scope: &mut OrgScope<'_>, keys: &[KeyView]) -> Result<HashMap<KeyId, Pulse>, AppError> {
+pub fn pulses(scope: &mut OrgScope<'_>, keys: &[KeyView]) -> Result<Vec<Pulse>, AppError> {
     let (now, day) = (scope.now, Span::hours(23));
     let keys = || keys.iter().map(|view| &view.key);
-    let ids: Vec<KeyId> = keys().map(|key| key.id.clone()).collect();
+    let ids: Vec<&KeyId> = keys().map(|key| &key.id).collect();
     let mut hours: HashMap<KeyId, Vec<Counted>> = HashMap::new();
     for hour in db::usage::list_hours_of(scope.conn, &scope.org.id, &ids, now.minus(day))? {
         let counted = Counted { at: hour.at, secret: hour.secret, outcome: hour.outcome, count: hour.count };
@@ -57,13 +57,13 @@ pub fn pulses(scope: &mut OrgScope<'_>, keys: &[KeyView]) -> Result<HashMap<KeyI
             sum.requests()
         };
         Pulse {
-            points: series(counts.iter(), Step::Hour, day, now),
+            points: if counts.is_empty() { Vec::new() } else { series(counts.iter(), Step::Hour, day, now) },
             current: requests(Some(key.current.hash.tag())),
             previous: requests(key.previous.as_ref().map(|old| old.hash.tag())),
             refused_since_revoked: key.revoked.as_ref().map(|_| refused.get(&key.id).copied().unwrap_or_default()),
         }
     };
-    Ok(keys().map(|key| (key.id.clone(), pulse(key))).collect())
+    Ok(keys().map(pulse).collect())
 }
 
 /// All that the page of a key tells of its use.

@@ -3,24 +3,15 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use super::super::session::{Reader, SignIn, TypedSession};
-use super::super::views::{Chrome, Flash, Nav, OrgLine, UserLine, View};
+use super::super::views::{Chrome, Flash, Nav, OrgLine, UserLine};
 use super::super::{Htmx, State, client};
-use super::{html_answer, render, see_other};
 use crate::actions::account::{Account, load_account, look_as_reader};
 use crate::actions::{AppError, OrgScope, Origin, Who, act_in};
 use crate::domain::org::Role;
 use crate::domain::policy::{self, Actor, Denied};
-
-/// What became of a page: itself, or the address of another.
-pub enum Drawn<V> {
-    /// The page.
-    Page(V),
-    /// Where to go instead.
-    Elsewhere(String),
-}
 
 /// Somebody with a live session. That they may do anything is for actions to find out.
 pub struct SignedIn {
@@ -49,7 +40,7 @@ impl FromRequest for SignedIn {
     }
 }
 
-fn theme_of(req: &HttpRequest) -> String {
+pub(super) fn theme_of(req: &HttpRequest) -> String {
     req.cookie("theme").map(|cookie| cookie.value().to_owned()).unwrap_or_default()
 }
 
@@ -76,7 +67,7 @@ pub(super) async fn chrome_for_reader(state: &State, req: &HttpRequest) -> Chrom
 }
 
 /// What surrounds a page of a person in the organization of this slug, or in their first.
-fn chrome_of(state: &State, account: &Account, slug: Option<&str>, theme: String) -> Chrome {
+pub(super) fn chrome_of(state: &State, account: &Account, slug: Option<&str>, theme: String) -> Chrome {
     let lines: Vec<(OrgLine, Role)> = account
         .orgs
         .iter()
@@ -126,42 +117,6 @@ impl SignedIn {
         state.run(self.origin.clone(), move |conn, _| load_account(conn, &who)).await
     }
 
-    /// Looks at an organization and draws the page of what is found, all away from the threads that answer requests: what a
-    /// page is made of is then let go by the thread that took it. Takes the banner that the last request left, as
-    /// [`Self::chrome`] does, where a page is drawn.
-    ///
-    /// # Errors
-    /// `NotFound` for outsiders, else what `find` and `page` return.
-    pub async fn show<T, V: View>(
-        &self,
-        state: &State,
-        (slug, nav): (&str, Nav),
-        find: impl FnOnce(&mut OrgScope<'_>) -> Result<T, AppError> + Send + 'static,
-        page: impl FnOnce(&State, Chrome, T) -> Result<Drawn<V>, AppError> + Send + 'static,
-    ) -> Result<HttpResponse, AppError> {
-        let (who, place) = (self.who(), slug.to_owned());
-        let (htmx, theme, also) = (self.htmx, self.theme.clone(), state.clone());
-        let flash = if htmx.partial { None } else { self.session.notice().map(flash) };
-        let work = state.look(self.origin.clone(), move |conn, ctx| {
-            let (found, account) = look_as_reader(conn, ctx, &who, &place, find)?;
-            let chrome = Chrome { nav, flash, ..chrome_of(&also, &account, Some(&place), theme) };
-            Ok(match page(&also, chrome, found)? {
-                Drawn::Page(view) => Drawn::Page(render(htmx, &view)?),
-                Drawn::Elsewhere(url) => Drawn::Elsewhere(url),
-            })
-        });
-        match work.await? {
-            Drawn::Page(html) => {
-                self.session.set_active_org(slug)?;
-                if !htmx.partial {
-                    self.session.take_notice();
-                }
-                Ok(html_answer(200, html))
-            }
-            Drawn::Elsewhere(url) => Ok(see_other(htmx, &url)),
-        }
-    }
-
     /// Looks at an organization, and loads the reader's account for the page around it.
     ///
     /// # Errors
@@ -209,7 +164,7 @@ impl SignedIn {
     }
 }
 
-fn flash(notice: super::super::session::Notice) -> Flash {
+pub(super) fn flash(notice: super::super::session::Notice) -> Flash {
     match notice.kind.as_str() {
         "done" => Flash::done(notice.text),
         "warning" => Flash::warning(notice.text),

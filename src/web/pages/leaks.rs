@@ -78,7 +78,7 @@ fn card(slug: &str, identified: &Identified, may_finish: bool, now: Timestamp) -
         preview: view.preview.clone(),
         owner: view.owner_name.clone(),
         status_kind: status.kind,
-        status: status.word,
+        status: status.word.to_owned(),
         secret: capital(identified.found.words()),
         last_used: key.last_use.as_ref().map(|used| time(used.at, now)),
         used_by,

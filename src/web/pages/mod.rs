@@ -20,13 +20,15 @@ pub mod profiles;
 pub mod service;
 pub mod setup;
 pub mod sign_in;
+mod visitor;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use frame::chrome_for_reader;
-pub use frame::{Drawn, SignedIn, chrome_for_nobody};
+pub use frame::{SignedIn, chrome_for_nobody};
+pub use visitor::{Drawn, Visitor};
 
 use super::errors::{Failure, request_id};
 use super::session::TypedSession;
@@ -107,8 +109,14 @@ pub fn retry_after(res: &mut HttpResponse, at: Option<Timestamp>, now: Timestamp
 /// A moment in the past or to come, as pages show it.
 #[must_use]
 pub fn time(at: Timestamp, now: Timestamp) -> Time {
+    Time { exact: at.human(), ..brief_time(at, now) }
+}
+
+/// The same where it is not shown in full: for long lists.
+#[must_use]
+pub fn brief_time(at: Timestamp, now: Timestamp) -> Time {
     let text = if at > now { format!("in {}", at.since(now).human()) } else { at.ago(now) };
-    Time { iso: at.to_string(), text, exact: at.human() }
+    Time { iso: at.with_text(str::to_owned), text, exact: String::new() }
 }
 
 /// A moment to come or past, by its day when it is more than a week away.

@@ -1,5 +1,7 @@
 //! Drawings of numbers: only coordinates, as text for attributes. What they show is always written beside them too.
 
+use std::fmt::Write as _;
+
 /// The width of a sparkline's box.
 const LINE_WIDTH: f64 = 96.0;
 /// The height of a sparkline's box.
@@ -27,12 +29,14 @@ pub struct Sparkline {
 pub fn sparkline(values: &[i64]) -> Sparkline {
     let top = values.iter().copied().max().unwrap_or(0).max(1) as f64;
     let step = LINE_WIDTH / (values.len().max(2) - 1) as f64;
-    let mut line = String::new();
+    let mut line = String::with_capacity(values.len() * 11);
     for (place, value) in values.iter().enumerate() {
         let part = (*value).max(0) as f64 / top;
         let y = (LINE_HEIGHT - 2.0 * LINE_MARGIN).mul_add(-part, LINE_HEIGHT - LINE_MARGIN);
         line += if place == 0 { "M" } else { "L" };
-        line += &format!("{} {}", short(place as f64 * step), short(y));
+        put_short(&mut line, place as f64 * step);
+        line += " ";
+        put_short(&mut line, y);
     }
     if line.is_empty() {
         return Sparkline::default();
@@ -115,8 +119,19 @@ fn round_up(value: i64) -> i64 {
 
 /// With one digit behind the point at most.
 fn short(number: f64) -> String {
-    let text = format!("{number:.1}");
-    text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
+    let mut text = String::new();
+    put_short(&mut text, number);
+    text
+}
+
+/// The same, at the end of a text.
+fn put_short(text: &mut String, number: f64) {
+    let tenths = (number * 10.0).round() as i64;
+    // Nothing can go wrong in writing to memory.
+    let _ = match (tenths / 10, tenths % 10) {
+        (whole, 0) => write!(text, "{whole}"),
+        (whole, tenth) => write!(text, "{whole}.{}", tenth.abs()),
+    };
 }
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ pub struct Status {
     /// For the stylesheet.
     pub kind: &'static str,
     /// For people.
-    pub word: String,
+    pub word: &'static str,
 }
 
 /// “API keys are part of the Agency plan. You're on Pro.”

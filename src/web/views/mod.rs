@@ -220,7 +220,7 @@ pub struct Time {
     pub iso: String,
     /// As people say it.
     pub text: String,
-    /// To the second.
+    /// To the second; empty in lists that do not show it.
     pub exact: String,
 }
 

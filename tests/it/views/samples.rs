@@ -93,7 +93,7 @@ fn row(id: &str, name: &str, kind: &'static str, word: &str) -> KeyRow {
         created: time("3 Nov"),
         by: "by you".into(),
         last_used: Some(time("5 min ago")),
-        status: Status { kind, word: word.into() },
+        status: Status { kind, word },
         usage: Some(usage::row(&[0, 4, 30, 12, 60, 44], "1,204", "")),
         rotate_url: (kind == "active").then(|| format!("{BASE}/{id}/rotate")),
         revoke_url: (kind != "revoked").then(|| format!("{BASE}/{id}/revoke")),
@@ -329,7 +329,7 @@ fn key() -> KeyPage {
         chrome: chrome(Nav::ApiKeys),
         list_url: BASE.into(),
         name: "CI/CD pipeline".into(),
-        status: Status { kind: "active", word: "Active".into() },
+        status: Status { kind: "active", word: "Active" },
         id: "BRTRKFsL".into(),
         preview: "kr_BRTRK••••••••".into(),
         last4: "HCgG".into(),
@@ -360,7 +360,7 @@ pub(super) fn hostile() -> KeyPage {
 
 fn one_key() -> Vec<Sample> {
     let ended = |kind, word: &str, banner| KeyPage {
-        status: Status { kind, word: word.into() },
+        status: Status { kind, word },
         banner: Some(banner),
         edit: None,
         rotate_url: None,

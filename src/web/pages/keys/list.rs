@@ -1,17 +1,15 @@
 //! The list of API keys: filters in the address, sorted, in pages.
 
-use std::collections::HashMap;
-
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
 use super::super::plan::{overrun_banner, url as plan_url};
-use super::super::{Drawn, SignedIn, time};
+use super::super::{Drawn, Visitor, brief_time};
 use super::{hints_of, is_idle, list_url, status_of, usage};
 use crate::actions::keys::{self as deeds, KeyFilter, KeyPage, KeySort, KeyView, Meter, Page, Pulse};
 use crate::actions::{AppError, OrgScope};
 use crate::domain::downgrade::{Overrun, overrun};
-use crate::domain::ids::{KeyId, ProfileId, UserId};
+use crate::domain::ids::{ProfileId, UserId};
 use crate::domain::key::KeyStatus;
 use crate::domain::org::{Member, Plan, Role};
 use crate::domain::policy::{self, Actor};
@@ -42,8 +40,8 @@ pub struct ListQuery {
 /// What the page is drawn from.
 struct Found {
     list: KeyPage,
-    /// What each was used for; nothing when that cannot be read.
-    pulses: Option<HashMap<KeyId, Pulse>>,
+    /// What each was used for, in the same order; nothing when that cannot be read.
+    pulses: Option<Vec<Pulse>>,
     overrun: Option<Overrun>,
     actor: Actor,
     now: Timestamp,
@@ -56,7 +54,7 @@ struct Found {
 /// `NotFound` for outsiders.
 pub async fn show(
     state: web::Data<State>,
-    me: SignedIn,
+    me: Visitor,
     slug: web::Path<String>,
     query: Query<ListQuery>,
 ) -> Result<HttpResponse, AppError> {
@@ -80,7 +78,9 @@ fn draw_list(state: &State, chrome: Chrome, slug: &str, query: &ListQuery, found
     let gate = (!found.list.meter.has_keys).then(|| plan_gate(state, slug, &found));
     let environments = state.rules.format.environments();
     let sees_all = policy::sees_all_keys(&found.actor);
-    let rows: Vec<KeyRow> = found.list.keys.iter().map(|view| row(slug, view, &found, sees_all)).collect();
+    let pulse = |at: usize| found.pulses.as_ref().and_then(|pulses| pulses.get(at));
+    let rows = found.list.keys.iter().enumerate();
+    let rows: Vec<KeyRow> = rows.map(|(at, view)| row(slug, view, pulse(at), &found, sees_all)).collect();
     let blocked = found.list.meter.blocked.as_ref().filter(|_| gate.is_none() && found.overrun.is_none());
     let limit = blocked.map(ToString::to_string);
     let page = KeysPage {
@@ -154,11 +154,10 @@ fn find(scope: &mut OrgScope<'_>, query: &ListQuery) -> Result<Found, AppError> 
     })
 }
 
-fn row(slug: &str, view: &KeyView, found: &Found, sees_all: bool) -> KeyRow {
+fn row(slug: &str, view: &KeyView, pulse: Option<&Pulse>, found: &Found, sees_all: bool) -> KeyRow {
     let (key, now) = (&view.key, found.now);
     let url = super::key_url(slug, view);
     let old = key.secret_in_grace(now).filter(|_| view.status == KeyStatus::Rotating);
-    let pulse = found.pulses.as_ref().and_then(|pulses| pulses.get(&key.id));
     let idle = is_idle(view, now);
     // The status says it already.
     let hints = hints_of(view, now).into_iter().filter(|hint| !(idle && hint.contains("sed ")));
@@ -169,15 +168,15 @@ fn row(slug: &str, view: &KeyView, found: &Found, sees_all: bool) -> KeyRow {
         preview: view.preview.clone(),
         environment: key.environment.clone(),
         profile: if found.list.profiles.len() > 1 { view.profile_name.clone() } else { String::new() },
-        created: time(key.created_at, now),
+        created: brief_time(key.created_at, now),
         by: match (sees_all, view.is_own) {
             (_, true) => "by you".to_owned(),
-            (true, false) => format!("by {}", view.owner_name),
+            (true, false) => ["by ", view.owner_name.as_str()].concat(),
             (false, false) => String::new(),
         },
-        last_used: key.last_use.as_ref().map(|used| time(used.at, now)),
+        last_used: key.last_use.as_ref().map(|used| brief_time(used.at, now)),
         status: match idle {
-            true => Status { kind: "unused", word: "Unused 30+ days".to_owned() },
+            true => Status { kind: "unused", word: "Unused 30+ days" },
             false => status_of(view),
         },
         hint: { hints }.next().unwrap_or_default(),
@@ -190,8 +189,8 @@ fn row(slug: &str, view: &KeyView, found: &Found, sees_all: bool) -> KeyRow {
             .and_then(|old| old.valid_until.map(|until| (old, until)))
             .map(|(old, until)| format!("Old secret …{} works for {}", old.last4, until.since(now).human()))
             .unwrap_or_default(),
-        rotate_url: view.may_rotate.then(|| format!("{url}/rotate")),
-        revoke_url: view.may_revoke.then(|| format!("{url}/revoke")),
+        rotate_url: view.may_rotate.then(|| [url.as_str(), "/rotate"].concat()),
+        revoke_url: view.may_revoke.then(|| [url.as_str(), "/revoke"].concat()),
         may_select: view.may_revoke,
         url,
     }

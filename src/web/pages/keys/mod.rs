@@ -26,7 +26,7 @@ pub(super) fn list_url(slug: &str) -> String {
 
 /// The address of a key's page.
 pub(super) fn key_url(slug: &str, view: &KeyView) -> String {
-    format!("/orgs/{slug}/settings/api-keys/{}", view.key.id)
+    ["/orgs/", slug, "/settings/api-keys/", view.key.id.as_str()].concat()
 }
 
 /// Whether nothing has used a key for long that could be used.
@@ -43,7 +43,7 @@ pub(super) fn status_of(view: &KeyView) -> Status {
         KeyStatus::Revoked => "Revoked",
         KeyStatus::Paused => "Paused",
     };
-    Status { kind: view.status.as_str(), word: word.to_owned() }
+    Status { kind: view.status.as_str(), word }
 }
 
 /// Only the network of an address is shown to colleagues: 203.0.113.0/24, or the first 48 bits of IPv6.

@@ -66,7 +66,7 @@ pub async fn show(
     me.show(&state, (&slug, Nav::ApiKeys), find, page).await
 }
 
-fn draw_list(state: &State, chrome: Chrome, slug: &str, query: &ListQuery, found: Found) -> Drawn<KeysPage> {
+fn draw_list(state: &State, chrome: Chrome, slug: &str, query: &ListQuery, mut found: Found) -> Drawn<KeysPage> {
     if let Some(id) = state.rules.format.find_key(&query.q) {
         // A whole key was pasted into the search: it must not stand in the page, its links or the history.
         return Drawn::Elsewhere(address(slug, query, &[("q", id.as_str()), ("page", "")]));
@@ -78,9 +78,9 @@ fn draw_list(state: &State, chrome: Chrome, slug: &str, query: &ListQuery, found
     let gate = (!found.list.meter.has_keys).then(|| plan_gate(state, slug, &found));
     let environments = state.rules.format.environments();
     let sees_all = policy::sees_all_keys(&found.actor);
+    let keys = std::mem::take(&mut found.list.keys).into_iter().enumerate();
     let pulse = |at: usize| found.pulses.as_ref().and_then(|pulses| pulses.get(at));
-    let rows = found.list.keys.iter().enumerate();
-    let rows: Vec<KeyRow> = rows.map(|(at, view)| row(slug, view, pulse(at), &found, sees_all)).collect();
+    let rows: Vec<KeyRow> = keys.map(|(at, view)| row(slug, view, pulse(at), &found, sees_all)).collect();
     let blocked = found.list.meter.blocked.as_ref().filter(|_| gate.is_none() && found.overrun.is_none());
     let limit = blocked.map(ToString::to_string);
     let page = KeysPage {
@@ -154,20 +154,15 @@ fn find(scope: &mut OrgScope<'_>, query: &ListQuery) -> Result<Found, AppError> 
     })
 }
 
-fn row(slug: &str, view: &KeyView, pulse: Option<&Pulse>, found: &Found, sees_all: bool) -> KeyRow {
+fn row(slug: &str, view: KeyView, pulse: Option<&Pulse>, found: &Found, sees_all: bool) -> KeyRow {
     let (key, now) = (&view.key, found.now);
-    let url = super::key_url(slug, view);
+    let url = super::key_url(slug, &view);
     let old = key.secret_in_grace(now).filter(|_| view.status == KeyStatus::Rotating);
-    let idle = is_idle(view, now);
+    let idle = is_idle(&view, now);
     // The status says it already.
-    let hints = hints_of(view, now).into_iter().filter(|hint| !(idle && hint.contains("sed ")));
+    let hints = hints_of(&view, now).into_iter().filter(|hint| !(idle && hint.contains("sed ")));
     KeyRow {
-        id: key.id.to_string(),
-        name: key.name.clone(),
         preview_start: view.preview.trim_end_matches('•').to_owned(),
-        preview: view.preview.clone(),
-        environment: key.environment.clone(),
-        profile: if found.list.profiles.len() > 1 { view.profile_name.clone() } else { String::new() },
         created: brief_time(key.created_at, now),
         by: match (sees_all, view.is_own) {
             (_, true) => "by you".to_owned(),
@@ -177,12 +172,12 @@ fn row(slug: &str, view: &KeyView, pulse: Option<&Pulse>, found: &Found, sees_al
         last_used: key.last_use.as_ref().map(|used| brief_time(used.at, now)),
         status: match idle {
             true => Status { kind: "unused", word: "Unused 30+ days" },
-            false => status_of(view),
+            false => status_of(&view),
         },
         hint: { hints }.next().unwrap_or_default(),
         usage: pulse.map(usage::row_usage),
         rotation_use: match (pulse, old) {
-            (Some(pulse), Some(_)) => usage::row_rotation(view, pulse),
+            (Some(pulse), Some(_)) => usage::row_rotation(&view, pulse),
             _ => String::new(),
         },
         rotation: old
@@ -193,6 +188,11 @@ fn row(slug: &str, view: &KeyView, pulse: Option<&Pulse>, found: &Found, sees_al
         revoke_url: view.may_revoke.then(|| [url.as_str(), "/revoke"].concat()),
         may_select: view.may_revoke,
         url,
+        profile: if found.list.profiles.len() > 1 { view.profile_name } else { String::new() },
+        preview: view.preview,
+        id: view.key.id.0,
+        name: view.key.name,
+        environment: view.key.environment,
     }
 }
 

@@ -112,6 +112,22 @@ diesel::alias!(
     const PREVIOUS: Alias<Previous> = key_secrets as previous_secret;
 );
 
+/// The columns of [`SecretRow`].
+macro_rules! secret_columns {
+    () => {
+        (
+            key_secrets::id,
+            key_secrets::hash,
+            key_secrets::last4,
+            key_secrets::created_at,
+            key_secrets::valid_until,
+            key_secrets::first_used_at,
+            key_secrets::last_used_at,
+        )
+    };
+}
+use secret_columns;
+
 /// Keys, each with its current secret and the latest before it; read as [`Joined`].
 macro_rules! keys_with_secrets {
     () => {{
@@ -124,16 +140,7 @@ macro_rules! keys_with_secrets {
             .limit(1)
             .select(key_secrets::id)
             .single_value();
-        // The columns of `SecretRow`.
-        let secret = (
-            key_secrets::id,
-            key_secrets::hash,
-            key_secrets::last4,
-            key_secrets::created_at,
-            key_secrets::valid_until,
-            key_secrets::first_used_at,
-            key_secrets::last_used_at,
-        );
+        let secret = secret_columns!();
         api_keys::table
             .left_join(
                 CURRENT.on(CURRENT

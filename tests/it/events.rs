@@ -229,6 +229,7 @@ fn a_page_of_keys_gets_its_hours_in_one_query() {
         ],
     );
     let keys: [KeyId; 2] = ["AAAAAAAA".into(), "BBBBBBBB".into()];
+    let keys = [&keys[0], &keys[1]];
     let hours = database.run(|conn| usage::list_hours_of(conn, &org(), &keys, hour(1))).unwrap();
     let expected = |key: &str, secret, outcome: &str, count| {
         let (key, outcome) = (key.into(), outcome.into());

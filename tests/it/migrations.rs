@@ -46,7 +46,7 @@ fn every_table_is_read_and_written_as_it_was_made() {
         assert!(db::devices::find_device(conn, "none").unwrap().is_none());
         assert!(db::events::list_events(conn, &org, &db::events::EventFilter::default(), None, 9).unwrap().is_empty());
         assert!(
-            db::usage::list_hours_of(conn, &org, &[key.id.as_str().into()], app.state.clock.now()).unwrap().is_empty()
+            db::usage::list_hours_of(conn, &org, &[&key.id.as_str().into()], app.state.clock.now()).unwrap().is_empty()
         );
         assert_eq!(db::audit::load_chain(conn, "org_acme", None).unwrap().0.len(), 1);
     });

@@ -81,7 +81,7 @@ pub(super) fn behind_a_dialog() -> KeysPage {
     list(rows())
 }
 
-fn row(id: &str, name: &str, kind: &'static str, word: &str) -> KeyRow {
+fn row(id: &str, name: &str, kind: &'static str, word: &'static str) -> KeyRow {
     KeyRow {
         id: id.into(),
         name: name.into(),
@@ -359,7 +359,7 @@ pub(super) fn hostile() -> KeyPage {
 }
 
 fn one_key() -> Vec<Sample> {
-    let ended = |kind, word: &str, banner| KeyPage {
+    let ended = |kind, word: &'static str, banner| KeyPage {
         status: Status { kind, word },
         banner: Some(banner),
         edit: None,

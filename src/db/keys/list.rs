@@ -57,9 +57,10 @@ macro_rules! living {
     };
 }
 
-/// What is still to be learned of keys that this filter lets in: the columns of [`Living`].
-macro_rules! living_columns {
-    () => {{
+/// The living keys of an organization, each with its current secret and the one before it while that is let in too; read as
+/// [`Living`]. What the filter says already is not asked for. There is one such secret before at most, so each key comes once.
+macro_rules! living_keys {
+    ($org:expr, $now:expr) => {{
         let key = (
             api_keys::id,
             api_keys::profile_id,
@@ -84,7 +85,23 @@ macro_rules! living_columns {
             key_secrets::first_used_at,
             key_secrets::last_used_at,
         );
-        (key, CURRENT.fields(current).nullable(), PREVIOUS.fields(secret_columns!()).nullable())
+        let keys = api_keys::table
+            .left_join(
+                CURRENT.on(CURRENT
+                    .field(key_secrets::key_id)
+                    .eq(api_keys::id)
+                    .and(CURRENT.field(key_secrets::valid_until).is_null())),
+            )
+            .left_join(
+                PREVIOUS.on(PREVIOUS
+                    .field(key_secrets::key_id)
+                    .eq(api_keys::id)
+                    .and(PREVIOUS.field(key_secrets::valid_until).assume_not_null().gt($now.as_micros()))
+                    // As `key_secrets_ended` has them.
+                    .and(PREVIOUS.field(key_secrets::valid_until).is_not_null())),
+            )
+            .select((key, CURRENT.fields(current).nullable(), PREVIOUS.fields(secret_columns!()).nullable()));
+        living!(keys, $org, $now)
     }};
 }
 
@@ -257,8 +274,7 @@ pub fn list_keys(
 ) -> DbResult<Vec<ApiKey>> {
     if filter.is_plain() && sort == KeySort::default() {
         // What almost every page asks: its SQL is known beforehand.
-        let query = living!(keys_with_secrets!(), org, now)
-            .select(living_columns!())
+        let query = living_keys!(org, now)
             .order((api_keys::created_at.desc(), api_keys::id.desc()))
             .offset(offset)
             .limit(limit);

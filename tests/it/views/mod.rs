@@ -149,6 +149,12 @@ fn check_forms(name: &str, document: &Html, faults: &mut Vec<String>) {
             }
         }
     }
+    for link in document.select(&all("[data-dialog]")) {
+        // Where it leads is asked of its address alone, with the dialog and without.
+        if !link.value().attr("href").is_some_and(|url| url.starts_with('/')) {
+            faults.push(format!("{name}: what opens a dialog is no link: {}", link.html()));
+        }
+    }
     for input in document.select(&all("input, select, textarea")) {
         let tag = input.value();
         let id = tag.attr("id").unwrap_or("");

@@ -117,11 +117,16 @@ fn percent(share: f64) -> String {
 
 /// The last 24 hours in a row of the list.
 pub(super) fn row_usage(pulse: &Pulse) -> RowUsage {
+    let refused = pulse.refused_since_revoked.filter(|count| *count > 0);
+    let refused = refused.map(|count| format!("Refused {} since", times(count))).unwrap_or_default();
+    if pulse.points.is_empty() {
+        let (count, words) = ("0".to_owned(), "0 requests in 24 h".to_owned());
+        return RowUsage { count, words, refused, ..RowUsage::default() };
+    }
     let sum = Point::sum(&pulse.points);
     let errors = sum.refused.saturating_add(sum.failed);
     let share = sum.error_rate();
     let all: Vec<i64> = pulse.points.iter().map(Point::requests).collect();
-    let refused = pulse.refused_since_revoked.filter(|count| *count > 0);
     RowUsage {
         line: (sum.requests() > 0).then(|| sparkline(&all)),
         count: number(sum.requests()),
@@ -130,7 +135,7 @@ pub(super) fn row_usage(pulse: &Pulse) -> RowUsage {
             _ => format!("{}, {} errors in 24 h", requests(sum.requests()), number(errors)),
         },
         errors: if share > 0.01 { format!("{:.0} % errors", share * 100.0) } else { String::new() },
-        refused: refused.map(|count| format!("Refused {} since", times(count))).unwrap_or_default(),
+        refused,
     }
 }
 

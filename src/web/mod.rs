@@ -13,6 +13,7 @@ pub mod mail;
 mod metrics;
 pub mod pages;
 mod partners;
+mod readers;
 pub mod routes;
 mod running;
 mod server;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use actix_web::web;
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tracing::Span;
 
@@ -88,48 +87,6 @@ impl Running {
     #[must_use]
     pub fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.subscribe()
-    }
-}
-
-/// A few threads for short looks at the database. Were they as many as the requests that are answered at a time, each would
-/// find the processor's caches filled by the others; that costs as much as the look. What may take long, or waits for others
-/// as a deed does, belongs to [`block`].
-#[derive(Debug)]
-pub struct Readers(Option<Runtime>);
-
-impl Readers {
-    /// So many at most.
-    ///
-    /// # Errors
-    /// The system has no room for them.
-    pub fn new(threads: usize) -> std::io::Result<Self> {
-        Builder::new_current_thread()
-            .max_blocking_threads(threads)
-            .thread_name("reader")
-            .build()
-            .map(|run| Self(Some(run)))
-    }
-
-    /// Runs a short look. What it logs belongs to the same request.
-    ///
-    /// # Errors
-    /// The work panicked.
-    pub(super) async fn look<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, anyhow::Error> {
-        let span = Span::current();
-        let threads = self.0.as_ref().ok_or_else(|| anyhow::anyhow!("the server stops"))?;
-        Ok(threads.spawn_blocking(move || span.in_scope(work)).await?)
-    }
-}
-
-impl Drop for Readers {
-    fn drop(&mut self) {
-        // A runtime that is simply dropped waits for its threads, which no thread that answers requests may do.
-        if let Some(threads) = self.0.take() {
-            threads.shutdown_background();
-        }
     }
 }
 

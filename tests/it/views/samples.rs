@@ -431,7 +431,7 @@ fn cockpit() -> Vec<Sample> {
     };
     let safe = Rotation { is_safe: true, old_last_used: None, ..rotation.clone() };
     let rotating = |rotation| KeyPage {
-        status: Status { kind: "rotating", word: "Rotating".into() },
+        status: Status { kind: "rotating", word: "Rotating" },
         rotation: Some(rotation),
         rotate_url: None,
         ..key()

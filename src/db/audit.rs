@@ -52,7 +52,8 @@ pub fn insert_entry(conn: &mut Conn, mut entry: AuditEntry) -> DbResult<AuditEnt
     entry.prev_hash = prev_hash;
     entry.hash = entry.computed_hash();
     let head = diesel::update(audit_chains::table.find(&entry.chain)).set(audit_chains::head.eq(&entry.hash));
-    on_each!(conn, conn => prepared!(head).execute(conn))?;
+    let head = head.returning(audit_chains::seq);
+    let _: i64 = on_each!(conn, conn => prepared!(head).get_result(conn))?;
     let insert = diesel::insert_into(audit_log::table).values((
         audit_log::chain.eq(&entry.chain),
         audit_log::seq.eq(entry.seq),

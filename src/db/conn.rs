@@ -63,7 +63,8 @@ pub(super) use on_each;
 
 /// A statement whose text is the same at each run: it is known by the place in the code where it stands (`Site`), so nothing has
 /// to be written or walked through to find it, and it stays prepared. Diesel prepares every update anew, because it cannot know
-/// that what is set never varies. Made by [`prepared`].
+/// that what is set never varies. An update must return something to stay prepared: `execute` hands on a reference, for which diesel
+/// asks again. Made by [`prepared`].
 pub(super) struct Prepared<Q, Site>(Q, PhantomData<Site>);
 
 impl<Q, Site> Prepared<Q, Site> {

@@ -122,8 +122,8 @@ pub fn mark_applied(conn: &mut Conn, id: &str, applied: i64) -> DbResult<()> {
             let answer = (gate_nodes::applied.eq(applied), gate_nodes::renewals.eq(1));
             diesel::update(place).set(answer).execute(conn)?;
         } else {
-            let answer = diesel::update(place).set(gate_nodes::applied.eq(applied));
-            on_each!(conn, conn => prepared!(answer).execute(conn))?;
+            let answer = diesel::update(place).set(gate_nodes::applied.eq(applied)).returning(gate_nodes::id);
+            let _: Vec<String> = on_each!(conn, conn => prepared!(answer).load(conn))?;
         }
         wake_followers(conn)
     })

@@ -110,7 +110,7 @@
     for (const menu of all("details[data-menu][open]")) { if (!menu.contains(target)) { menu.open = false; } }
     const link = target.closest("a[data-dialog]");
     // With a key held down, or another button, people want a tab or a window of its own.
-    if (link && body && !(event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey)) {
+    if (link && body && window.htmx && !(event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey)) {
       event.preventDefault();
       htmx.ajax("GET", link.getAttribute("href"), { source: link, target: body });
       return;

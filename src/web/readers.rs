@@ -16,8 +16,9 @@ use tracing::Span;
 
 use crate::clock::Moment;
 
-/// While more looks wait, so many answers at most are handed over together, and the first of them waits no longer than this: the
-/// thread that sends them would otherwise be woken for each, and on a busy processor take this one's place each time.
+/// While more looks wait, so many answers at most are handed over together, and after this time none is begun that the first of
+/// them would have to wait for: the thread that sends them would otherwise be woken for each, and on a busy processor take this
+/// one's place each time.
 const TOGETHER_MAX: usize = 16;
 const HELD_MAX: Duration = Duration::from_millis(1);
 
@@ -80,6 +81,8 @@ struct Queue {
 struct Shared {
     queue: Mutex<Queue>,
     bell: Condvar,
+    /// Whether answers are handed over together.
+    holds: bool,
 }
 
 impl Shared {
@@ -109,7 +112,7 @@ impl Shared {
             let since = Moment::now();
             held.put(mailbox, look());
             let mut count = 1;
-            while count < TOGETHER_MAX && since.elapsed() < HELD_MAX {
+            while self.holds && count < TOGETHER_MAX && since.elapsed() < HELD_MAX {
                 // Not while waiting for more: only what is there already.
                 let Some((mailbox, look)) = self.queue().looks.pop_front() else { break };
                 held.put(mailbox, look());
@@ -124,12 +127,12 @@ impl Shared {
 pub struct Readers(Arc<Shared>);
 
 impl Readers {
-    /// So many.
+    /// So many. Answers may only be held back where looks keep the processor busy, and do not wait for a server.
     ///
     /// # Errors
     /// The system has no room for them.
-    pub fn new(threads: usize) -> std::io::Result<Self> {
-        let readers = Self(Arc::default());
+    pub fn new(threads: usize, holds: bool) -> std::io::Result<Self> {
+        let readers = Self(Arc::new(Shared { holds, ..Shared::default() }));
         for _ in 0..threads {
             let shared = readers.0.clone();
             Builder::new().name("reader".to_owned()).spawn(move || shared.serve())?;
@@ -188,7 +191,7 @@ mod tests {
 
     #[actix_web::test]
     async fn looks_are_answered_and_one_that_panics_harms_no_other() {
-        let readers = Readers::new(2).unwrap();
+        let readers = Readers::new(2, true).unwrap();
         let looks = (0..100).map(|number| {
             readers.look(move || {
                 assert_ne!(number % 10, 7, "it is one of those that panic");
@@ -207,7 +210,7 @@ mod tests {
 
     #[actix_web::test]
     async fn an_answer_waits_for_a_few_others_at_most() {
-        let readers = Readers::new(1).unwrap();
+        let readers = Readers::new(1, true).unwrap();
         let (told, heard) = mpsc::channel::<()>();
         let first = async {
             readers.look(|| ()).await.unwrap();
@@ -223,7 +226,7 @@ mod tests {
 
     #[actix_web::test]
     async fn what_nobody_waits_for_is_not_looked_at() {
-        let readers = Readers::new(1).unwrap();
+        let readers = Readers::new(1, true).unwrap();
         let (begin, wait) = mpsc::channel::<()>();
         let mut slow = Box::pin(readers.look(move || wait.recv_timeout(Duration::from_secs(20))));
         assert!(futures_util::poll!(&mut slow).is_pending());

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use actix_web::dev::ResourceDef;
 use actix_web::http::Method;
 use actix_web::{guard, web};
+use percent_encoding::percent_decode_str;
 
 use super::{api, assets, metrics, pages};
 
@@ -219,8 +220,11 @@ pub fn is_asked_by_itself(path: &str) -> bool {
     path.starts_with("/orgs/") && (path.ends_with("/rotation") || path.ends_with("/logs/stream"))
 }
 
-/// Whether the page of this address reads the session itself, together with what it shows.
+/// Whether the page of this address reads the session itself, together with what it shows. The address as it was sent: routes
+/// are found by what it means.
 #[must_use]
 pub fn reads_its_session(method: &Method, path: &str) -> bool {
-    method.is_safe() && path.starts_with("/orgs/") && path.ends_with("/settings/api-keys")
+    let is_list = |path: &str| path.starts_with("/orgs/") && path.ends_with("/settings/api-keys");
+    [Method::GET, Method::HEAD].contains(method)
+        && (is_list(path) || (path.contains('%') && is_list(&percent_decode_str(path).decode_utf8_lossy())))
 }

@@ -122,7 +122,7 @@ impl State {
         let gate = Gate::open(&db, &rules, &clock, options)?;
         let docs = Docs::new(&config);
         let running = Running::since(clock.now());
-        let readers = Readers::new(db.readers()).map_err(|error| error.to_string())?;
+        let readers = Readers::new(db.readers(), db.is_sqlite()).map_err(|error| error.to_string())?;
         let (streams, hashing) = (Streams::new(db.clone()), Arc::new(Semaphore::new(2)));
         let partners = Partners::new(&config.scanning);
         Ok(Self(Arc::new(Shared {

@@ -21,6 +21,9 @@ async fn whoever_is_signed_in_keeps_their_menu_on_the_page_of_an_error() {
         ("/nothing/here".to_owned(), 404),
         ("/orgs/globex/settings/api-keys".to_owned(), 404),
         ("/orgs/nowhere/settings/api-keys".to_owned(), 404),
+        // The list of keys reads the session itself, unless it is not reached.
+        ("/orgs/acme/settings/api-keys?who=knows".to_owned(), 400),
+        ("/orgs/acme/elsewhere/settings/api-keys".to_owned(), 404),
     ] {
         let page = ben.get(&path).await.assert_status(status).assert_has("header.top").assert_dont_see("Globex");
         assert_eq!(menu(&page), usual, "{path}");
@@ -61,7 +64,19 @@ async fn strangers_and_those_who_signed_out_find_no_menu() {
     ben.post("/sign-out", &[]).await.assert_status(303);
     ben.set_cookies(cookies);
     for visitor in [app.visitor(), ben] {
+        visitor.get("/orgs/acme/settings/api-keys").await.assert_status(303);
+        visitor.get("/orgs/acme/settings/api-keys?who=knows").await.assert_dont_see("Ben");
         let page = visitor.get("/nothing/here").await.assert_status(404).assert_has(".brand-large");
         page.assert_has_not("header.top").assert_has_not("nav").assert_dont_see("Ben").assert_dont_see("Acme");
+    }
+}
+
+#[actix_web::test]
+async fn an_address_means_the_same_however_it_is_written() {
+    let app = TestApp::new();
+    let (ben, stranger) = (app.enter("ben"), app.visitor());
+    for path in ["/orgs/acme/settings/api%2Dkeys", "/orgs/%61cme/settings/api-keys", "/%6Frgs/acme/settings/api-keys"] {
+        ben.get(path).await.assert_status(200).assert_see("API keys");
+        stranger.get(path).await.assert_status(303);
     }
 }

@@ -3,9 +3,9 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 
-use super::super::session::{Cookie, Found, Kept, Reader, TypedSession};
+use super::super::session::{Cookie, Found, Kept, TypedSession};
 use super::super::views::{Chrome, Nav, View};
 use super::super::{Htmx, State, client};
 use super::frame::{chrome_of, flash, theme_of};
@@ -35,7 +35,13 @@ impl FromRequest for Visitor {
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let htmx = Htmx::from_request(req, payload).into_inner();
-        let cookie = TypedSession::of(req).cookie().ok_or(AppError::SignIn);
+        let session = TypedSession::of(req);
+        let cookie = session.cookie().ok_or_else(|| match session.sign_in() {
+            // Only where this address is not known to `reads_its_session`: sign-in would lead back here.
+            Ok(Some(_)) => AppError::NotFound,
+            Ok(None) => AppError::SignIn,
+            Err(error) => error,
+        });
         ready(cookie.and_then(|cookie| Ok(Self { req: req.clone(), cookie, htmx: htmx? })))
     }
 }
@@ -72,7 +78,11 @@ impl Visitor {
             Ok((found, drawn))
         });
         let (found, drawn) = work.await?;
-        let kept = self.cookie.settle(state, found).await.map_err(AppError::Internal)?;
+        let kept = self
+            .cookie
+            .settle(state, found)
+            .await
+            .map_err(|error| error.downcast().unwrap_or_else(AppError::Internal))?;
         match drawn {
             Ok(Drawn::Page(html)) => {
                 if let Some(kept) = kept {
@@ -81,13 +91,7 @@ impl Visitor {
                 Ok(html_answer(200, html))
             }
             Ok(Drawn::Elsewhere(url)) => Ok(see_other(htmx, &url)),
-            Err(error) => {
-                if let Some((sign_in, kept)) = kept.and_then(|kept| Some((kept.sign_in()?, kept))) {
-                    let reader = Reader { sign_in, active_org: kept.active_org() };
-                    self.req.extensions_mut().insert(reader);
-                }
-                Err(error)
-            }
+            Err(error) => Err(error),
         }
     }
 }

@@ -6,13 +6,13 @@ use actix_session::{Session, SessionExt};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
-use actix_web::{HttpMessage, HttpRequest};
+use actix_web::{HttpMessage, HttpRequest, web};
 use serde::{Deserialize, Serialize};
 
 pub use store::Store;
 pub(super) use store::{Cookie, Found, Kept};
 
-use super::routes;
+use super::{State, routes};
 use crate::actions::people::Arrival;
 use crate::actions::{AppError, Origin};
 use crate::domain::ids::{SessionId, UserId};
@@ -79,9 +79,18 @@ pub(super) async fn note_reader(
     let res = next.call(req).await?;
     if res.response().error().is_some() {
         let session = TypedSession::of(res.request());
-        if let Ok(Some(sign_in)) = session.sign_in() {
-            let reader = Reader { sign_in, active_org: session.active_org() };
-            res.request().extensions_mut().insert(reader);
+        let found = match (session.cookie(), res.request().app_data::<web::Data<State>>().cloned()) {
+            (Some(cookie), Some(state)) => match cookie.find(&state).await {
+                Ok(kept) => kept.and_then(|kept| Some((kept.sign_in()?, kept.active_org()))),
+                Err(error) => {
+                    tracing::error!(%error, "a session could not be read");
+                    None
+                }
+            },
+            _ => session.sign_in().ok().flatten().map(|sign_in| (sign_in, session.active_org())),
+        };
+        if let Some((sign_in, active_org)) = found {
+            res.request().extensions_mut().insert(Reader { sign_in, active_org });
         }
     }
     Ok(res)

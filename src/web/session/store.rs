@@ -6,7 +6,7 @@ use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, Upd
 use actix_web::cookie::time::Duration;
 use actix_web::web;
 
-use super::{ADDRESS, CLIENT, ID, LATER, Manner, NOTICE, Notice, ORG, SignIn, UNREADABLE, USER, broken};
+use super::{ADDRESS, CLIENT, ID, LATER, Manner, NOTICE, Notice, ORG, SignIn, UNREADABLE, USER};
 use crate::actions::{AppError, random};
 use crate::clock::Clock;
 use crate::db;
@@ -46,15 +46,6 @@ impl Store {
         f: impl FnOnce(&mut db::Conn, &State) -> Result<T, AppError> + Send + 'static,
     ) -> Result<T, anyhow::Error> {
         run(&self.state, f).await
-    }
-
-    /// What is kept of a live session. It is read on the threads that are for short looks; what is written of it may wait for
-    /// others, so that has its place elsewhere.
-    async fn find(&self, cookie: Cookie) -> Result<Option<Values>, anyhow::Error> {
-        let (state, sent) = (self.state.clone(), cookie.clone());
-        let look = move || state.db.run(|conn| sent.read(conn, &state.clock));
-        let found = self.state.readers.look(look).await??;
-        cookie.settle(&self.state, found).await.map(|kept| kept.map(|kept| kept.values))
     }
 }
 
@@ -129,9 +120,22 @@ impl Cookie {
         if !is_alive(record.created_at, record.last_seen_at, now) {
             return Ok(Found::Over);
         }
-        let values = serde_json::from_str(&record.state).map_err(broken)?;
+        // What cannot be read is of no use to anybody, and would be in the way for ever.
+        let Ok(values) = serde_json::from_str(&record.state) else { return Ok(Found::Over) };
         let is_due = now.since(record.last_seen_at) >= SEEN_EVERY;
         Ok(Found::Live(Kept { values, seen_at: is_due.then_some(now) }))
+    }
+
+    /// What is kept of a live session. It is read on the threads that are for short looks; what is written of it may wait for
+    /// others, so that has its place elsewhere.
+    ///
+    /// # Errors
+    /// As [`Self::read`] and [`Self::settle`].
+    pub(in crate::web) async fn find(self, state: &State) -> Result<Option<Kept>, anyhow::Error> {
+        let (shared, sent) = (state.clone(), self.clone());
+        let look = move || shared.db.run(|conn| sent.read(conn, &shared.clock));
+        let found = state.readers.look(look).await??;
+        self.settle(state, found).await
     }
 
     /// Writes what follows from what was found: a session that is over is cleared away, the last request of another is noted.
@@ -166,7 +170,7 @@ impl SessionStore for Store {
         if Manner::of_this_request().read_later {
             return Ok(Some(HashMap::from([(LATER.to_owned(), format!("\"{}\"", cookie.0))])));
         }
-        self.find(cookie).await.or_else(|error| {
+        cookie.find(&self.state).await.map(|kept| kept.map(|kept| kept.values)).or_else(|error| {
             tracing::error!(%error, "a session could not be read");
             Ok(Some(HashMap::from([(UNREADABLE.to_owned(), "true".to_owned())])))
         })
@@ -201,7 +205,7 @@ impl SessionStore for Store {
 
     async fn update(&self, key: SessionKey, values: Values, _ttl: &Duration) -> Result<SessionKey, UpdateError> {
         let text = serde_json::to_string(&values).map_err(|error| UpdateError::Serialization(error.into()))?;
-        if values.contains_key(UNREADABLE) {
+        if values.contains_key(UNREADABLE) || values.contains_key(LATER) {
             return Ok(key);
         }
         let hash = hash_of(&key);

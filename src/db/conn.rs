@@ -74,7 +74,7 @@ impl<Q, Site> Prepared<Q, Site> {
     }
 }
 
-/// Marks a statement whose text never varies: no boxed query, no list of ids, no rows in any number.
+/// Marks a statement whose text never varies: no boxed query, no list of ids, no rows in any number, nothing of a type parameter.
 macro_rules! prepared {
     ($query:expr) => {{
         struct Site;

@@ -263,7 +263,7 @@ pub fn count_kept(conn: &mut Conn, org: &OrgId, now: Timestamp) -> DbResult<Kept
     Ok(Kept { active: u32::try_from(active.unwrap_or(0)).unwrap_or(u32::MAX), all: all.unwrap_or(0) })
 }
 
-/// A page of these keys.
+/// A page of these keys. A secret before the current one that is let in no more may be left out.
 pub fn list_keys(
     conn: &mut Conn,
     org: &OrgId,

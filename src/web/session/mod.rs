@@ -46,7 +46,7 @@ impl Manner {
 }
 
 /// Middleware around sessions: what an open page asks for by itself does not keep its session alive, or a forgotten tab
-/// would do so for ever.
+/// would do so for ever; and some pages read their session themselves.
 ///
 /// # Errors
 /// None of its own.

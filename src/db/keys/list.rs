@@ -7,7 +7,9 @@ use diesel::sql_types::BigInt;
 use super::super::conn::{MultiBackend, on_each, prepared};
 use super::super::schema::{api_keys, key_secrets};
 use super::super::{Conn, DbResult, like_anywhere, lower};
-use super::{CURRENT, Joined, KeyRow, PREVIOUS, SecretRow, broken, keys_with_secrets, read_key, secret_columns};
+use super::rows::{
+    CURRENT, Joined, KeyRow, PREVIOUS, SecretRow, broken, key_columns, keys_with_secrets, read_key, secret_columns,
+};
 use crate::domain::ids::{KeyId, OrgId, ProfileId, UserId};
 use crate::domain::key::{ApiKey, KeyStatus};
 use crate::domain::time::Timestamp;
@@ -61,30 +63,7 @@ macro_rules! living {
 /// [`Living`]. What the filter says already is not asked for. There is one such secret before at most, so each key comes once.
 macro_rules! living_keys {
     ($org:expr, $now:expr) => {{
-        let key = (
-            api_keys::id,
-            api_keys::profile_id,
-            api_keys::owner_id,
-            api_keys::name,
-            api_keys::note,
-            api_keys::environment,
-            api_keys::role_max,
-            api_keys::created_at,
-            api_keys::expires_at,
-            api_keys::paused_at,
-            api_keys::last_used_at,
-            api_keys::last_used_address,
-            api_keys::last_used_client,
-            api_keys::url_allowed,
-        );
-        let current = (
-            key_secrets::id,
-            key_secrets::hash,
-            key_secrets::last4,
-            key_secrets::created_at,
-            key_secrets::first_used_at,
-            key_secrets::last_used_at,
-        );
+        let secret = secret_columns!();
         let keys = api_keys::table
             .left_join(
                 CURRENT.on(CURRENT
@@ -100,40 +79,12 @@ macro_rules! living_keys {
                     // As `key_secrets_ended` has them.
                     .and(PREVIOUS.field(key_secrets::valid_until).is_not_null())),
             )
-            .select((key, CURRENT.fields(current).nullable(), PREVIOUS.fields(secret_columns!()).nullable()));
+            .select((key_columns!(), CURRENT.fields(secret).nullable(), PREVIOUS.fields(secret).nullable()));
         living!(keys, $org, $now)
     }};
 }
 
-type Living = (LivingRow, Option<CurrentRow>, Option<SecretRow>);
-
-#[derive(Queryable)]
-struct LivingRow {
-    id: String,
-    profile_id: String,
-    owner_id: String,
-    name: String,
-    note: String,
-    environment: String,
-    role_max: String,
-    created_at: i64,
-    expires_at: Option<i64>,
-    paused_at: Option<i64>,
-    last_used_at: Option<i64>,
-    last_used_address: String,
-    last_used_client: String,
-    url_allowed: i64,
-}
-
-#[derive(Queryable)]
-struct CurrentRow {
-    id: String,
-    hash: String,
-    last4: String,
-    created_at: i64,
-    first_used_at: Option<i64>,
-    last_used_at: Option<i64>,
-}
+type Living = (KeyRow, Option<SecretRow>, Option<SecretRow>);
 
 /// Reads at most `limit` keys of an organization as they come.
 fn read_living(rows: impl Iterator<Item = DbResult<Living>>, org: &OrgId, limit: i64) -> DbResult<Vec<ApiKey>> {
@@ -141,36 +92,7 @@ fn read_living(rows: impl Iterator<Item = DbResult<Living>>, org: &OrgId, limit:
     for row in rows {
         let (key, current, previous) = row?;
         let current = current.ok_or_else(|| broken("a key has no current secret"))?;
-        let current = SecretRow {
-            id: current.id,
-            hash: current.hash,
-            last4: current.last4,
-            created_at: current.created_at,
-            valid_until: None,
-            first_used_at: current.first_used_at,
-            last_used_at: current.last_used_at,
-        };
-        let key = KeyRow {
-            id: key.id,
-            org_id: org.to_string(),
-            profile_id: key.profile_id,
-            owner_id: key.owner_id,
-            name: key.name,
-            note: key.note,
-            environment: key.environment,
-            role_max: key.role_max,
-            created_at: key.created_at,
-            expires_at: key.expires_at,
-            paused_at: key.paused_at,
-            revoked_at: None,
-            revoked_by: None,
-            revoke_reason: String::new(),
-            last_used_at: key.last_used_at,
-            last_used_address: key.last_used_address,
-            last_used_client: key.last_used_client,
-            url_allowed: key.url_allowed,
-        };
-        keys.push(key.with(current.read()?, previous.map(SecretRow::read).transpose()?));
+        keys.push(key.with((org.clone(), None), current.read()?, previous.map(SecretRow::read).transpose()?));
     }
     Ok(keys)
 }

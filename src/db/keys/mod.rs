@@ -1,6 +1,7 @@
 //! API keys and their secrets. Every query of a person is bound to one organization; only the check is not.
 
 mod list;
+mod rows;
 mod usage;
 mod used;
 
@@ -14,152 +15,16 @@ pub use list::{
 pub use usage::{mark_key_used, mark_secret_used};
 pub use used::{Used, mark_used};
 
+use rows::{Joined, keys_with_secrets, read_key};
+
 use super::changes::{Change, note};
 use super::conn::{on_each, prepared};
 use super::schema::{api_keys, key_secrets};
 use super::{Conn, DbResult};
-use crate::domain::ids::{KeyId, OrgId, ProfileId, SecretId, UserId};
-use crate::domain::key::{ApiKey, KeySecret, LastUse, Revocation};
+use crate::domain::ids::{KeyId, OrgId, UserId};
+use crate::domain::key::{ApiKey, KeySecret};
 use crate::domain::org::Role;
 use crate::domain::time::Timestamp;
-use crate::domain::token::SecretHash;
-
-#[derive(Queryable)]
-pub(super) struct KeyRow {
-    id: String,
-    org_id: String,
-    profile_id: String,
-    owner_id: String,
-    name: String,
-    note: String,
-    environment: String,
-    role_max: String,
-    created_at: i64,
-    expires_at: Option<i64>,
-    paused_at: Option<i64>,
-    revoked_at: Option<i64>,
-    revoked_by: Option<String>,
-    revoke_reason: String,
-    last_used_at: Option<i64>,
-    last_used_address: String,
-    last_used_client: String,
-    url_allowed: i64,
-}
-
-#[derive(Queryable)]
-struct SecretRow {
-    id: String,
-    hash: String,
-    last4: String,
-    created_at: i64,
-    valid_until: Option<i64>,
-    first_used_at: Option<i64>,
-    last_used_at: Option<i64>,
-}
-
-fn broken(what: &str) -> diesel::result::Error {
-    diesel::result::Error::DeserializationError(what.into())
-}
-
-impl SecretRow {
-    fn read(self) -> DbResult<KeySecret> {
-        Ok(KeySecret {
-            id: SecretId(self.id),
-            hash: SecretHash::from_hex(&self.hash).ok_or_else(|| broken("a stored hash is not a hash"))?,
-            last4: self.last4,
-            created_at: Timestamp::from_micros(self.created_at),
-            valid_until: self.valid_until.map(Timestamp::from_micros),
-            first_used_at: self.first_used_at.map(Timestamp::from_micros),
-            last_used_at: self.last_used_at.map(Timestamp::from_micros),
-        })
-    }
-}
-
-impl KeyRow {
-    fn with(self, current: KeySecret, previous: Option<KeySecret>) -> ApiKey {
-        ApiKey {
-            id: KeyId(self.id),
-            org: OrgId(self.org_id),
-            profile: ProfileId(self.profile_id),
-            owner: UserId(self.owner_id),
-            name: self.name,
-            note: self.note,
-            environment: self.environment,
-            url_allowed: self.url_allowed != 0,
-            // The table's CHECK lets in nothing else than a role or nothing.
-            role_max: self.role_max.parse().ok(),
-            created_at: Timestamp::from_micros(self.created_at),
-            expires_at: self.expires_at.map(Timestamp::from_micros),
-            paused_at: self.paused_at.map(Timestamp::from_micros),
-            revoked: self.revoked_at.map(|at| Revocation {
-                at: Timestamp::from_micros(at),
-                by: self.revoked_by.map(UserId),
-                reason: self.revoke_reason,
-            }),
-            last_use: self.last_used_at.map(|at| LastUse {
-                at: Timestamp::from_micros(at),
-                address: self.last_used_address,
-                client: self.last_used_client,
-            }),
-            current,
-            previous,
-        }
-    }
-}
-
-diesel::alias!(
-    const CURRENT: Alias<Current> = key_secrets as current_secret;
-    const PREVIOUS: Alias<Previous> = key_secrets as previous_secret;
-);
-
-/// The columns of [`SecretRow`].
-macro_rules! secret_columns {
-    () => {
-        (
-            key_secrets::id,
-            key_secrets::hash,
-            key_secrets::last4,
-            key_secrets::created_at,
-            key_secrets::valid_until,
-            key_secrets::first_used_at,
-            key_secrets::last_used_at,
-        )
-    };
-}
-use secret_columns;
-
-/// Keys, each with its current secret and the latest before it; read as [`Joined`].
-macro_rules! keys_with_secrets {
-    () => {{
-        use $crate::db::keys::{CURRENT, PREVIOUS};
-        let last_ended = key_secrets::table
-            .filter(key_secrets::key_id.eq(api_keys::id))
-            .filter(key_secrets::valid_until.is_not_null())
-            // As `key_secrets_ended` has them.
-            .order((key_secrets::created_at.desc(), key_secrets::id.desc()))
-            .limit(1)
-            .select(key_secrets::id)
-            .single_value();
-        let secret = secret_columns!();
-        api_keys::table
-            .left_join(
-                CURRENT.on(CURRENT
-                    .field(key_secrets::key_id)
-                    .eq(api_keys::id)
-                    .and(CURRENT.field(key_secrets::valid_until).is_null())),
-            )
-            .left_join(PREVIOUS.on(PREVIOUS.field(key_secrets::id).nullable().eq(last_ended)))
-            .select((api_keys::all_columns, CURRENT.fields(secret).nullable(), PREVIOUS.fields(secret).nullable()))
-    }};
-}
-use keys_with_secrets;
-
-type Joined = (KeyRow, Option<SecretRow>, Option<SecretRow>);
-
-fn read_key((row, current, previous): Joined) -> DbResult<ApiKey> {
-    let current = current.ok_or_else(|| broken("a key has no current secret"))?.read()?;
-    Ok(row.with(current, previous.map(SecretRow::read).transpose()?))
-}
 
 /// Adds a key with its first secret.
 ///

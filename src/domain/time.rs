@@ -148,12 +148,22 @@ fn rfc3339(micros: i64, room: &mut [u8; RFC3339]) -> Option<&str> {
     let (seconds, fraction) = (micros.div_euclid(MICROS_PER_SECOND), micros.rem_euclid(MICROS_PER_SECOND));
     let (year, month, day) = civil(seconds.div_euclid(DAY))?;
     let second = u32::try_from(seconds.rem_euclid(DAY)).ok()?;
+    let fraction = u32::try_from(fraction).ok()?;
     *room = *b"0000-00-00T00:00:00.000000Z";
-    let time = [(8, day), (11, second / 3600), (14, second / 60 % 60), (17, second % 60)];
-    for (at, number) in [(0, year / 100), (2, year % 100), (5, month)].into_iter().chain(time) {
-        put_digits(&mut room[at..at + 2], number);
-    }
-    put_digits(&mut room[20..26], u32::try_from(fraction).ok()?);
+    let mut put = |at: usize, number: u32| {
+        room[at] = b'0' + (number / 10) as u8;
+        room[at + 1] = b'0' + (number % 10) as u8;
+    };
+    put(0, year / 100);
+    put(2, year % 100);
+    put(5, month);
+    put(8, day);
+    put(11, second / 3600);
+    put(14, second / 60 % 60);
+    put(17, second % 60);
+    put(20, fraction / 10_000);
+    put(22, fraction / 100 % 100);
+    put(24, fraction % 100);
     let mut length = 26;
     while length > 20 && room[length - 1] == b'0' {
         length -= 1;
@@ -162,13 +172,6 @@ fn rfc3339(micros: i64, room: &mut [u8; RFC3339]) -> Option<&str> {
     let length = if length == 20 { 19 } else { length };
     room[length] = b'Z';
     std::str::from_utf8(&room[..=length]).ok()
-}
-
-fn put_digits(room: &mut [u8], mut number: u32) {
-    for digit in room.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-    }
 }
 
 /// Year, month and day of a day since the epoch, for the years 0 to 9999. Years are counted from March here, so that the

@@ -2,9 +2,11 @@
 //! with what it has just read from the database: so nothing old is ever put back over something new.
 
 use std::collections::HashSet;
+use std::ops::Deref;
 
 use arc_swap::ArcSwap;
 use hashbrown::HashTable;
+use serde::Serialize;
 
 use super::limit::Bucket;
 use super::sync::{Arc, AtomicBool, AtomicU8, AtomicUsize, Ordering, PoisonError, RwLock};
@@ -15,8 +17,39 @@ use crate::domain::token::SecretHash;
 /// The characters of a key's id.
 pub type KeyTag = [u8; 8];
 
-/// What is told of an organization.
+/// Facts with their JSON, which is made when they are read and told on every check.
 #[derive(Debug, PartialEq, Eq)]
+pub struct WithJson<T> {
+    facts: T,
+    json: Box<str>,
+}
+
+impl<T: Serialize> WithJson<T> {
+    /// Writes the JSON of these.
+    #[must_use]
+    pub fn new(facts: T) -> Self {
+        // Texts can always be written.
+        let json = serde_json::to_string(&facts).unwrap_or_default().into();
+        Self { facts, json }
+    }
+
+    /// An object with what everybody is told of them.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+}
+
+impl<T> Deref for WithJson<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.facts
+    }
+}
+
+/// What is told of an organization.
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct OrgFacts {
     /// Its id.
     pub id: Arc<str>,
@@ -27,17 +60,21 @@ pub struct OrgFacts {
     /// The id of its plan.
     pub plan: String,
     /// The plan's name for people.
+    #[serde(skip)]
     pub plan_name: String,
     /// Whether the plan lets its keys be used.
+    #[serde(skip)]
     pub plan_lets: bool,
     /// Requests per minute of all its keys.
+    #[serde(skip)]
     pub quota: Option<u32>,
     /// Requests per minute of each key.
+    #[serde(skip)]
     pub key_quota: Option<u32>,
 }
 
 /// What is told of a person.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct UserFacts {
     /// Their id.
     pub id: String,
@@ -48,7 +85,7 @@ pub struct UserFacts {
 }
 
 /// What is told of a profile.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct ProfileFacts {
     /// Its id.
     pub id: String,
@@ -58,14 +95,14 @@ pub struct ProfileFacts {
 
 /// An organization, shared by all its keys.
 pub(super) struct OrgEntry {
-    pub(super) facts: ArcSwap<OrgFacts>,
+    pub(super) facts: ArcSwap<WithJson<OrgFacts>>,
     /// The account's requests of this minute.
     pub(super) bucket: Bucket,
 }
 
 /// A person, shared by their memberships.
 pub(super) struct UserEntry {
-    pub(super) facts: ArcSwap<UserFacts>,
+    pub(super) facts: ArcSwap<WithJson<UserFacts>>,
     pub(super) is_disabled: AtomicBool,
 }
 
@@ -78,7 +115,7 @@ pub(super) struct MemberEntry {
 
 /// A profile, shared by its keys.
 pub(super) struct ProfileEntry {
-    pub(super) facts: ArcSwap<ProfileFacts>,
+    pub(super) facts: ArcSwap<WithJson<ProfileFacts>>,
 }
 
 impl MemberEntry {

@@ -182,6 +182,14 @@ impl Limiter {
     }
 }
 
+impl super::Gate {
+    /// Whether a check may have to wait, for Redis, instead of being answered at once.
+    #[must_use]
+    pub fn may_wait(&self) -> bool {
+        self.0.limiter.is_shared()
+    }
+}
+
 /// One limit with what counts it here.
 #[derive(Clone, Copy)]
 struct Limit<'b> {

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 
 use super::index::{
     Index, KeyRecord, KeyTag, MemberEntry, NEVER, OrgEntry, OrgFacts, ProfileEntry, ProfileFacts, UserEntry, UserFacts,
+    WithJson,
 };
 use super::limit::Bucket;
 use super::tokens::Tokens;
@@ -133,7 +134,7 @@ impl Loader {
 
     fn put_org(&mut self, row: GateOrg) {
         let plan = self.rules.plan(&row.plan);
-        let facts = Arc::new(OrgFacts {
+        let facts = Arc::new(WithJson::new(OrgFacts {
             id: row.id.as_str().into(),
             slug: row.slug,
             name: row.name,
@@ -142,7 +143,7 @@ impl Loader {
             key_quota: plan.key_requests_per_minute,
             plan_name: plan.name,
             plan: row.plan,
-        });
+        }));
         match self.orgs.entry(OrgId(row.id)) {
             Entry::Occupied(entry) => entry.get().facts.store(facts),
             Entry::Vacant(place) => {
@@ -153,7 +154,7 @@ impl Loader {
 
     fn put_user(&mut self, row: GateUser) {
         let is_disabled = row.is_disabled();
-        let facts = Arc::new(UserFacts { id: row.id.clone(), email: row.email, name: row.name });
+        let facts = Arc::new(WithJson::new(UserFacts { id: row.id.clone(), email: row.email, name: row.name }));
         match self.users.entry(UserId(row.id)) {
             Entry::Occupied(entry) => {
                 entry.get().facts.store(facts);
@@ -167,7 +168,7 @@ impl Loader {
     }
 
     fn put_profile(&mut self, row: GateProfile) {
-        let facts = Arc::new(ProfileFacts { id: row.id.clone(), name: row.name });
+        let facts = Arc::new(WithJson::new(ProfileFacts { id: row.id.clone(), name: row.name }));
         match self.profiles.entry(ProfileId(row.id)) {
             Entry::Occupied(entry) => entry.get().facts.store(facts),
             Entry::Vacant(place) => {

@@ -19,7 +19,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
-pub use index::{KeyTag, OrgFacts, ProfileFacts, UserFacts};
+pub use index::{KeyTag, OrgFacts, ProfileFacts, UserFacts, WithJson};
 pub use lease::{LEASE, NoLease};
 pub use outside::{Settled, settle_from_outside};
 pub use tokens::ServiceToken;
@@ -98,11 +98,11 @@ pub struct Pass {
     /// When it stops by itself.
     pub expires_at: Option<Timestamp>,
     /// Its organization.
-    pub org: Arc<OrgFacts>,
+    pub org: Arc<WithJson<OrgFacts>>,
     /// The person it acts as.
-    pub user: Arc<UserFacts>,
+    pub user: Arc<WithJson<UserFacts>>,
     /// The profile it is bound to.
-    pub profile: Arc<ProfileFacts>,
+    pub profile: Arc<WithJson<ProfileFacts>>,
     /// What it may do now; nothing when that person no longer belongs.
     pub role: Option<Role>,
     /// When the check was made, by the database's clock.

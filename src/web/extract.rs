@@ -117,8 +117,10 @@ pub(super) async fn json_bytes_up_to(
     payload: Payload,
     bytes_max: usize,
 ) -> Result<web::Bytes, AppError> {
-    let kind = content_type(req);
-    if !kind.is_empty() && !kind.eq_ignore_ascii_case(JSON) {
+    // As almost everybody writes it, it need not be taken apart.
+    let is_usual = req.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes() == JSON.as_bytes());
+    let kind = if is_usual { JSON } else { content_type(req) };
+    if !is_usual && !kind.is_empty() && !kind.eq_ignore_ascii_case(JSON) {
         return Err(AppError::UnsupportedType(JSON));
     }
     let body = body::read(payload, bytes_max).await?;

@@ -72,7 +72,7 @@ enum Answer {
     responses((status = 200, description = "Let it in; `X-Keyrack-…` headers say whose key it is")),
 )]
 pub async fn auth(req: HttpRequest, state: web::Data<State>) -> HttpResponse {
-    answer_for(&req, &state).await
+    hot::at_once_or_later(state.gate.may_wait(), || answer_for(&req, &state)).await
 }
 
 /// The same, with what is required, or with the path that a proxy appends.
@@ -82,7 +82,7 @@ pub async fn auth(req: HttpRequest, state: web::Data<State>) -> HttpResponse {
     responses((status = 200, description = "Let it in; `X-Keyrack-…` headers say whose key it is")),
 )]
 pub async fn auth_below(req: HttpRequest, state: web::Data<State>) -> HttpResponse {
-    answer_for(&req, &state).await
+    hot::at_once_or_later(state.gate.may_wait(), || answer_for(&req, &state)).await
 }
 
 async fn answer_for(req: &HttpRequest, state: &State) -> HttpResponse {

@@ -44,9 +44,9 @@ fn after_scheme(value: &[u8]) -> Option<&[u8]> {
 
 /// The characters of a bearer token (RFC 6750), which are those of ours and more.
 fn credential(bytes: &[u8]) -> Option<&str> {
-    let fits =
-        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
-    let is_good = (1..=BYTES_MAX).contains(&bytes.len()) && bytes.iter().all(fits);
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
+    // Not up to the first that does not fit: so many are looked at at once.
+    let is_good = (1..=BYTES_MAX).contains(&bytes.len()) && bytes.iter().fold(true, |good, byte| good & fits(*byte));
     std::str::from_utf8(bytes).ok().filter(|_| is_good)
 }
 

@@ -43,7 +43,7 @@ fn put_field<const N: usize>(text: &mut Short<N>, name: &str, first: (&str, u32)
         text.push(";");
         text.push(parameter);
         text.push("=");
-        text.push_number(number);
+        text.push(itoa::Buffer::new().format(number));
     }
 }
 
@@ -115,7 +115,7 @@ impl RateLimitObject {
                 }
             }
         }
-        json.raw(",\"binding\":").text_or_null(self.binding).raw("}");
+        json.raw(",\"binding\":").word_or_null(self.binding).raw("}");
     }
 }
 

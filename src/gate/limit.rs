@@ -149,12 +149,24 @@ impl Limiter {
         let (account, key) = (self.limit(account, quota), self.limit(key, key_quota));
         if let (Some(redis), Some(account)) = (&self.redis, account)
             && redis.is_up()
-            // In a box, so that a check where there is no Redis does not carry the room for it.
-            && let Some(limits) = Box::pin(take_shared(redis, org, account, key, now_micros)).await
+            && let Some(limits) = take_shared(redis, org, account, key, now_micros).await
         {
             return limits;
         }
         take_both(account, key, now_micros.saturating_mul(1000))
+    }
+
+    /// Takes one request as [`Self::take`] does, and asks nobody.
+    #[must_use]
+    pub fn take_here(
+        &self,
+        account: &Bucket,
+        quota: Option<u32>,
+        key: &Bucket,
+        key_quota: Option<u32>,
+        now_micros: i64,
+    ) -> Limits {
+        take_both(self.limit(account, quota), self.limit(key, key_quota), now_micros.saturating_mul(1000))
     }
 
     /// How a request would fare, without taking anything.

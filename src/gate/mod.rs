@@ -3,6 +3,7 @@
 
 mod follow;
 mod index;
+mod judge;
 mod lease;
 pub mod limit;
 mod load;
@@ -28,19 +29,18 @@ use crate::clock::{Clock, Moment, uptime};
 use crate::db::Db;
 use crate::db::reports::Report;
 use crate::domain::ids::KeyId;
-use crate::domain::key::{KeyStatus, StatusFacts};
+use crate::domain::key::KeyStatus;
 use crate::domain::org::Role;
 use crate::domain::rules::Rules;
 use crate::domain::time::{Span, Timestamp};
-use crate::domain::token::SecretHash;
-use crate::domain::verdict::{KeyFacts, Verdict, matching_secret, verdict};
+use crate::domain::verdict::Verdict;
 use follow::{Follower, Progress, Told, new_node_id};
-use index::{Index, KeyRecord, OrgEntry};
+use index::{Index, KeyRecord};
 use lease::{LEASE_OVER, Lease};
-use limit::{Bucket, Limiter, Limits};
+use limit::{Limiter, Limits};
 use load::{Loader, tag_of};
 use metrics::{CheckMetrics, Checks, Gauges};
-use record::{Note, RecordError, Recorder};
+use record::{RecordError, Recorder};
 use tokens::Tokens;
 
 /// What the check is given besides the rules.
@@ -190,7 +190,15 @@ impl Gate {
         let started = began.uptime();
         inner.lease.check(started).inspect_err(|NoLease| inner.checks.observe_no_lease())?;
         let now = inner.lease.time_at(started);
-        let checked = inner.check(token, require, seen, (started, now)).await;
+        let mut judged = inner.judge(token, require, seen.in_url, now);
+        let limits = match &judged.found {
+            Some(found) if judged.verdict == Verdict::Valid => inner.take(found, started).await,
+            Some(_) | None => Limits::default(),
+        };
+        if !limits.allowed() {
+            judged.verdict = Verdict::RateLimited;
+        }
+        let checked = inner.note(judged, limits, seen, now);
         inner.checks.observe(checked.verdict, began.elapsed());
         Ok(checked)
     }
@@ -298,99 +306,4 @@ impl Gate {
     pub fn stop(&self) {
         self.0.stop();
     }
-}
-
-/// What was found under an id, with the secret that was presented.
-struct Found {
-    verdict: Verdict,
-    pass: Pass,
-    org: Arc<OrgEntry>,
-    bucket: Option<Arc<Bucket>>,
-}
-
-impl Inner {
-    async fn check(
-        &self,
-        token: &str,
-        require: Option<Role>,
-        seen: &Seen<'_>,
-        (started, now): (i64, Timestamp),
-    ) -> Checked {
-        let refused = |verdict| Checked { verdict, pass: None, limits: Limits::default() };
-        let Some((id, secret)) = self.rules.format.split(token) else { return refused(Verdict::Malformed) };
-        let Ok(tag) = KeyTag::try_from(id.as_bytes()) else { return refused(Verdict::Malformed) };
-        let presented = secret.hash();
-        let found = self.index.with(&tag, |record| self.judge(record, &presented, now)).flatten();
-        let Some(Found { mut verdict, pass, org, bucket }) = found else { return refused(Verdict::NotFound) };
-        let mut limits = Limits::default();
-        if verdict == Verdict::Valid && seen.in_url && !pass.url_allowed {
-            verdict = Verdict::NotInUrl;
-        } else if verdict == Verdict::Valid && require.is_some_and(|least| pass.role < Some(least)) {
-            verdict = Verdict::RoleTooLow;
-        } else if verdict == Verdict::Valid {
-            limits = self.take(&pass, &org, bucket, started).await;
-            if !limits.allowed() {
-                verdict = Verdict::RateLimited;
-            }
-        }
-        let note = Note { key: tag, org: &pass.org.id, secret: presented.tag(), verdict, at: now, seen };
-        self.recorder.note(&note);
-        Checked { verdict, pass: Some(pass), limits }
-    }
-
-    fn judge(&self, record: &KeyRecord, presented: &SecretHash, now: Timestamp) -> Option<Found> {
-        let secret_until = matching_secret(presented, &record.current, record.previous.as_deref())?;
-        let member = &record.member;
-        let org = member.org.facts.load_full();
-        let role = member.role().map(|role| record.role_max.map_or(role, |most| most.min(role)));
-        let expires_at = (record.expires_at != index::NEVER).then_some(record.expires_at);
-        let facts = KeyFacts {
-            is_revoked: record.is_revoked,
-            secret_until,
-            expires_at,
-            is_paused: record.is_paused,
-            role,
-            plan_lets: org.plan_lets,
-        };
-        let verdict = verdict(&facts, now);
-        let pass = Pass {
-            id: record.id,
-            name: record.name.clone(),
-            environment: self.index.environment(record.environment),
-            status: status(record, expires_at, now),
-            url_allowed: record.url_allowed,
-            created_at: record.created_at,
-            expires_at,
-            org,
-            user: member.user.facts.load_full(),
-            profile: record.profile.facts.load_full(),
-            role,
-            at: now,
-        };
-        Some(Found { verdict, pass, org: member.org.clone(), bucket: record.bucket.clone() })
-    }
-
-    async fn take(&self, pass: &Pass, org: &OrgEntry, bucket: Option<Arc<Bucket>>, now: i64) -> Limits {
-        let facts = &pass.org;
-        if facts.quota.is_none() && facts.key_quota.is_none() {
-            return Limits::default();
-        }
-        let of_key = match (bucket, facts.key_quota) {
-            (None, Some(_)) => self.index.bucket_of(&pass.id),
-            (bucket, _) => bucket,
-        };
-        let none = Bucket::default();
-        let of_key = of_key.as_deref().unwrap_or(&none);
-        self.limiter.take(&facts.id, &org.bucket, facts.quota, of_key, facts.key_quota, now).await
-    }
-}
-
-fn status(record: &KeyRecord, expires_at: Option<Timestamp>, now: Timestamp) -> KeyStatus {
-    let facts = StatusFacts {
-        is_revoked: record.is_revoked,
-        expires_at,
-        is_paused: record.is_paused,
-        grace_until: record.previous.as_ref().map(|old| old.1),
-    };
-    KeyStatus::of(&facts, now)
 }

@@ -2,12 +2,11 @@
 //! with what it has just read from the database: so nothing old is ever put back over something new.
 
 use std::collections::HashSet;
-use std::ops::Deref;
 
 use arc_swap::ArcSwap;
 use hashbrown::HashTable;
-use serde::Serialize;
 
+use super::facts::{OrgFacts, ProfileFacts, UserFacts, WithJson};
 use super::limit::Bucket;
 use super::sync::{Arc, AtomicBool, AtomicU8, AtomicUsize, Ordering, PoisonError, RwLock};
 use crate::domain::org::Role;
@@ -16,82 +15,6 @@ use crate::domain::token::SecretHash;
 
 /// The characters of a key's id.
 pub type KeyTag = [u8; 8];
-
-/// Facts with their JSON, which is made when they are read and told on every check.
-#[derive(Debug, PartialEq, Eq)]
-pub struct WithJson<T> {
-    facts: T,
-    json: Box<str>,
-}
-
-impl<T: Serialize> WithJson<T> {
-    /// Writes the JSON of these.
-    #[must_use]
-    pub fn new(facts: T) -> Self {
-        // Texts can always be written.
-        let json = serde_json::to_string(&facts).unwrap_or_default().into();
-        Self { facts, json }
-    }
-
-    /// An object with what everybody is told of them.
-    #[must_use]
-    pub fn json(&self) -> &str {
-        &self.json
-    }
-}
-
-impl<T> Deref for WithJson<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.facts
-    }
-}
-
-/// What is told of an organization.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct OrgFacts {
-    /// Its id.
-    pub id: Arc<str>,
-    /// Its name in URLs.
-    pub slug: String,
-    /// Its name for people.
-    pub name: String,
-    /// The id of its plan.
-    pub plan: String,
-    /// The plan's name for people.
-    #[serde(skip)]
-    pub plan_name: String,
-    /// Whether the plan lets its keys be used.
-    #[serde(skip)]
-    pub plan_lets: bool,
-    /// Requests per minute of all its keys.
-    #[serde(skip)]
-    pub quota: Option<u32>,
-    /// Requests per minute of each key.
-    #[serde(skip)]
-    pub key_quota: Option<u32>,
-}
-
-/// What is told of a person.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct UserFacts {
-    /// Their id.
-    pub id: String,
-    /// Their address.
-    pub email: String,
-    /// Their name.
-    pub name: String,
-}
-
-/// What is told of a profile.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct ProfileFacts {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-}
 
 /// An organization, shared by all its keys.
 pub(super) struct OrgEntry {

@@ -79,7 +79,7 @@ impl Inner {
         Some(Judged { verdict: verdict(&facts, now), found: Some(found) })
     }
 
-    pub(super) async fn take(&self, found: &Found, now: i64) -> Limits {
+    pub(super) async fn take(&self, found: &Found, now: i64, may_wait: bool) -> Limits {
         let facts = &found.pass.org;
         if facts.quota.is_none() && facts.key_quota.is_none() {
             return Limits::default();
@@ -87,10 +87,10 @@ impl Inner {
         let is_missing = facts.key_quota.is_some() && found.bucket.is_none();
         let (made, none) = (is_missing.then(|| self.index.bucket_of(&found.pass.id)).flatten(), Bucket::default());
         let of_key = found.bucket.as_deref().or(made.as_deref()).unwrap_or(&none);
-        if !self.limiter.is_shared() {
+        if !may_wait {
             return self.limiter.take_here(&found.org.bucket, facts.quota, of_key, facts.key_quota, now);
         }
-        // In a box, so that a check where there is no Redis does not carry the room for it.
+        // In a box, so that a check that does not wait carries no room for it.
         Box::pin(self.limiter.take(&facts.id, &found.org.bucket, facts.quota, of_key, facts.key_quota, now)).await
     }
 

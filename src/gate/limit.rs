@@ -146,14 +146,13 @@ impl Limiter {
         key_quota: Option<u32>,
         now_micros: i64,
     ) -> Limits {
-        let (account, key) = (self.limit(account, quota), self.limit(key, key_quota));
-        if let (Some(redis), Some(account)) = (&self.redis, account)
+        if let (Some(redis), Some(limit)) = (&self.redis, self.limit(account, quota))
             && redis.is_up()
-            && let Some(limits) = take_shared(redis, org, account, key, now_micros).await
+            && let Some(limits) = take_shared(redis, org, limit, self.limit(key, key_quota), now_micros).await
         {
             return limits;
         }
-        take_both(account, key, now_micros.saturating_mul(1000))
+        self.take_here(account, quota, key, key_quota, now_micros)
     }
 
     /// Takes one request as [`Self::take`] does, and asks nobody.
@@ -191,14 +190,6 @@ impl Limiter {
     fn limit<'b>(&self, bucket: &'b Bucket, quota: Option<u32>) -> Option<Limit<'b>> {
         let nodes = self.nodes.load(Ordering::Relaxed);
         quota.map(|quota| Limit { bucket, quota, nodes, rate: Rate::share(quota, nodes) })
-    }
-}
-
-impl super::Gate {
-    /// Whether a check may have to wait, for Redis, instead of being answered at once.
-    #[must_use]
-    pub fn may_wait(&self) -> bool {
-        self.0.limiter.is_shared()
     }
 }
 

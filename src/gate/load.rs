@@ -7,10 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 
-use super::index::{
-    Index, KeyRecord, KeyTag, MemberEntry, NEVER, OrgEntry, OrgFacts, ProfileEntry, ProfileFacts, UserEntry, UserFacts,
-    WithJson,
-};
+use super::facts::{OrgFacts, ProfileFacts, UserFacts, WithJson};
+use super::index::{Index, KeyRecord, KeyTag, MemberEntry, NEVER, OrgEntry, ProfileEntry, UserEntry};
 use super::limit::Bucket;
 use super::tokens::Tokens;
 use crate::db::changes::Change;

@@ -1,6 +1,7 @@
 //! Checking a key: from the text that a client sent to a verdict. Everything that lets a key in passes here, and all of
 //! it is answered from memory.
 
+mod facts;
 mod follow;
 mod index;
 mod judge;
@@ -20,7 +21,8 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
-pub use index::{KeyTag, OrgFacts, ProfileFacts, UserFacts, WithJson};
+pub use facts::{OrgFacts, ProfileFacts, UserFacts, WithJson};
+pub use index::KeyTag;
 pub use lease::{LEASE, NoLease};
 pub use outside::{Settled, settle_from_outside};
 pub use tokens::ServiceToken;
@@ -178,12 +180,32 @@ impl Gate {
         Ok(Self(Arc::new(inner)))
     }
 
+    /// Whether a check may have to wait, for Redis, instead of being answered at once.
+    #[must_use]
+    pub fn may_wait(&self) -> bool {
+        self.0.limiter.is_shared()
+    }
+
     /// Checks the text of a key, from memory. It waits for nothing, unless the limit is shared through Redis.
     /// `require` is what the key must at least be allowed to do.
     ///
     /// # Errors
     /// This node holds no lease: then it must not answer.
     pub async fn check(&self, token: &str, require: Option<Role>, seen: &Seen<'_>) -> Result<Checked, NoLease> {
+        self.check_by(token, require, seen, self.may_wait()).await
+    }
+
+    /// The same. Unless it `may_wait`, it is there at once, and a limit that is shared is judged by this node's part of it.
+    ///
+    /// # Errors
+    /// This node holds no lease.
+    pub async fn check_by(
+        &self,
+        token: &str,
+        require: Option<Role>,
+        seen: &Seen<'_>,
+        may_wait: bool,
+    ) -> Result<Checked, NoLease> {
         let inner = &*self.0;
         // First the lease, then the look-up: see `Lease::check`.
         let began = Moment::now();
@@ -192,7 +214,7 @@ impl Gate {
         let now = inner.lease.time_at(started);
         let mut judged = inner.judge(token, require, seen.in_url, now);
         let limits = match &judged.found {
-            Some(found) if judged.verdict == Verdict::Valid => inner.take(found, started).await,
+            Some(found) if judged.verdict == Verdict::Valid => inner.take(found, started, may_wait).await,
             Some(_) | None => Limits::default(),
         };
         if !limits.allowed() {

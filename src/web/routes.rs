@@ -49,11 +49,14 @@ pub struct Route {
 }
 
 macro_rules! routes {
-    ($table:ident, $configure:ident, $prefix:literal: $($method:ident $path:literal $access:ident => $handler:path;)*) => {
+    ($table:ident, $configure:ident, $prefix:literal: $($all:tt)*) => {
+        routes! { $table, $configure, $prefix, to, std::convert::identity: $($all)* }
+    };
+    ($table:ident, $configure:ident, $prefix:literal, $put:ident, $made:path: $($method:ident $path:literal $access:ident => $handler:path;)*) => {
         const $table: &[Route] = &[$(Route { method: stringify!($method), path: concat!($prefix, $path), access: Access::$access }),*];
 
         pub(super) fn $configure(config: &mut web::ServiceConfig) {
-            $(config.route($path, method_route(stringify!($method)).to($handler));)*
+            $(config.route($path, method_route(stringify!($method)).$put($made($handler)));)*
         }
     };
 }
@@ -83,8 +86,9 @@ routes! { SERVICE, service_routes, "":
     GET "/docs/{page}" Anyone => pages::docs::page;
 }
 
-// They are tried in this order: what is found by comparing comes before what takes a regular expression.
-routes! { CHECKS, check_routes, "":
+// They are tried in this order: what is found by comparing comes before what takes a regular expression. They take the request as
+// it is, for to have it taken apart for them takes its time too.
+routes! { CHECKS, check_routes, "", service, actix_web::dev::fn_service:
     ANY "/v1/auth" Key => api::auth::auth;
     POST "/v1/keys/verify" Service => api::verify::verify;
     ANY "/v1/auth/{path:.*}" Key => api::auth::auth_below;

@@ -12,6 +12,12 @@ mod sync {
 }
 
 /// The index carries these about and does nothing with them.
+mod facts {
+    pub(super) struct OrgFacts;
+    pub(super) struct UserFacts;
+    pub(super) struct ProfileFacts;
+    pub(super) struct WithJson<T>(pub(super) T);
+}
 mod limit {
     #[derive(Default)]
     pub(super) struct Bucket;
@@ -20,7 +26,7 @@ mod limit {
 macro_rules! variants {
     ($($name:ident),*) => {$(
         mod $name {
-            use super::{index, sync};
+            use super::{facts, index, sync};
 
             mod protocol {
                 include!(concat!(env!("OUT_DIR"), "/", stringify!($name), ".rs"));

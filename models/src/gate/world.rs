@@ -9,9 +9,8 @@ use shuttle::sync::Mutex;
 use shuttle::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use shuttle::thread;
 
-use super::index::{
-    Index, KeyRecord, KeyTag, MemberEntry, NEVER, OrgEntry, OrgFacts, ProfileEntry, ProfileFacts, UserEntry, UserFacts,
-};
+use super::facts::{OrgFacts, ProfileFacts, UserFacts, WithJson};
+use super::index::{Index, KeyRecord, KeyTag, MemberEntry, NEVER, OrgEntry, ProfileEntry, UserEntry};
 use super::protocol::{Following, Held, LEASE, LEASE_OVER, Peer, World};
 use crate::domain::org::Role;
 use crate::domain::time::Timestamp;
@@ -65,21 +64,10 @@ struct Node {
 }
 
 fn shared() -> (Arc<MemberEntry>, Arc<ProfileEntry>) {
-    let facts = OrgFacts {
-        id: "org".into(),
-        slug: String::new(),
-        name: String::new(),
-        plan: String::new(),
-        plan_name: String::new(),
-        plan_lets: true,
-        quota: None,
-        key_quota: None,
-    };
-    let org = Arc::new(OrgEntry { facts: ArcSwap::from_pointee(facts), bucket: Default::default() });
-    let facts = UserFacts { id: String::new(), email: String::new(), name: String::new() };
-    let user = Arc::new(UserEntry { facts: ArcSwap::from_pointee(facts), is_disabled: AtomicBool::new(false) });
-    let facts = ProfileFacts { id: String::new(), name: String::new() };
-    let profile = Arc::new(ProfileEntry { facts: ArcSwap::from_pointee(facts) });
+    let org = Arc::new(OrgEntry { facts: ArcSwap::from_pointee(WithJson(OrgFacts)), bucket: Default::default() });
+    let facts = ArcSwap::from_pointee(WithJson(UserFacts));
+    let user = Arc::new(UserEntry { facts, is_disabled: AtomicBool::new(false) });
+    let profile = Arc::new(ProfileEntry { facts: ArcSwap::from_pointee(WithJson(ProfileFacts)) });
     (Arc::new(MemberEntry::new(org, user, Some(Role::Builder))), profile)
 }
 

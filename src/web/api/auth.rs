@@ -5,15 +5,17 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{Error, HttpRequest, HttpResponse, web};
 
 use super::auth_path::{self, Require};
 use super::hot::{self, problem_text};
 use super::original::{self, Original};
 use super::presented::{self, Presented};
 use super::rate_limit;
+use crate::actions::AppError;
 use crate::clock::Moment;
 use crate::domain::in_url;
 use crate::domain::org::Role;
@@ -71,8 +73,13 @@ enum Answer {
     method(get, head, post, put, patch, delete, options, trace), path = "/v1/auth", tag = "Checking",
     responses((status = 200, description = "Let it in; `X-Keyrack-…` headers say whose key it is")),
 )]
-pub async fn auth(req: HttpRequest, state: web::Data<State>) -> HttpResponse {
-    hot::at_once_or_later(state.gate.may_wait(), || answer_for(&req, &state)).await
+pub async fn auth(req: ServiceRequest) -> Result<ServiceResponse, Error> {
+    let (req, _) = req.into_parts();
+    let res = match req.app_data::<web::Data<State>>() {
+        Some(state) => hot::at_once_or_later(state.gate.may_wait(), |may_wait| answer_for(&req, state, may_wait)).await,
+        None => return Err(AppError::NotFound.into()),
+    };
+    Ok(ServiceResponse::new(req, res))
 }
 
 /// The same, with what is required, or with the path that a proxy appends.
@@ -81,11 +88,11 @@ pub async fn auth(req: HttpRequest, state: web::Data<State>) -> HttpResponse {
     params(("path" = String, Path, description = "`require/role:admin`, `nginx`, `nginx/require/role:admin`, `envoy/…`")),
     responses((status = 200, description = "Let it in; `X-Keyrack-…` headers say whose key it is")),
 )]
-pub async fn auth_below(req: HttpRequest, state: web::Data<State>) -> HttpResponse {
-    hot::at_once_or_later(state.gate.may_wait(), || answer_for(&req, &state)).await
+pub async fn auth_below(req: ServiceRequest) -> Result<ServiceResponse, Error> {
+    auth(req).await
 }
 
-async fn answer_for(req: &HttpRequest, state: &State) -> HttpResponse {
+async fn answer_for(req: &HttpRequest, state: &State, may_wait: bool) -> HttpResponse {
     let began = Moment::now();
     let asked = auth_path::read(req.uri().path());
     let request_id = hot::request_id();
@@ -94,8 +101,8 @@ async fn answer_for(req: &HttpRequest, state: &State) -> HttpResponse {
             warn_of_unknown_requirement();
             Answer::Forbidden(ROLE_BODY, Limits::default())
         }
-        Require::Nothing => decide(req, state, None, asked.rest, request_id.as_str()).await,
-        Require::Role(role) => decide(req, state, Some(role), asked.rest, request_id.as_str()).await,
+        Require::Nothing => decide(req, (state, may_wait), None, asked.rest, request_id.as_str()).await,
+        Require::Role(role) => decide(req, (state, may_wait), Some(role), asked.rest, request_id.as_str()).await,
     };
     let mut res = draw(answer, asked.for_nginx);
     hot::put_usual_headers(res.headers_mut(), request_id.as_str());
@@ -103,7 +110,13 @@ async fn answer_for(req: &HttpRequest, state: &State) -> HttpResponse {
     res
 }
 
-async fn decide(req: &HttpRequest, state: &State, require: Option<Role>, rest: &str, request_id: &str) -> Answer {
+async fn decide(
+    req: &HttpRequest,
+    (state, may_wait): (&State, bool),
+    require: Option<Role>,
+    rest: &str,
+    request_id: &str,
+) -> Answer {
     let proxies = &state.config.trusted_proxies;
     let original = Original::of(req, client::is_from_proxy(req, proxies), rest);
     let values = |name: HeaderName| req.headers().get_all(name).map(HeaderValue::as_bytes);
@@ -131,7 +144,7 @@ async fn decide(req: &HttpRequest, state: &State, require: Option<Role>, rest: &
         request_id,
         in_url,
     };
-    match state.gate.check(&token, require, &seen).await {
+    match state.gate.check_by(&token, require, &seen, may_wait).await {
         Ok(checked) => answer(checked),
         Err(NoLease) => Answer::Unavailable,
     }
@@ -214,7 +227,7 @@ fn put_retry_after(headers: &mut HeaderMap, seconds: u32, for_nginx: bool) {
 fn put_identity(headers: &mut HeaderMap, pass: Option<&Pass>) {
     let value = |text: &str| match text {
         "" => NOTHING,
-        text => HeaderValue::from_str(text).unwrap_or(NOTHING),
+        text => hot::header_value(text).unwrap_or(NOTHING),
     };
     let Some(pass) = pass else {
         for name in [KEY_ID, ORG, PROFILE, ENVIRONMENT, USER, ROLE] {

@@ -1,19 +1,21 @@
 //! What the two endpoints of every request share, `/v1/auth` and `/v1/keys/verify`. They stand outside the layers around all
 //! others and log nothing per request: a check must cost little more than the answer itself.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::web::Bytes;
+use actix_web::web::{Bytes, BytesMut};
 use futures_util::FutureExt as _;
 
 /// The request's id in an answer.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const HEX: &[u8; 16] = b"0123456789abcdef";
+/// Some answers' worth of [`copied`].
+const ROOM_BYTES: usize = 2048;
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// A short text that lives on the stack; what does not fit is left out.
@@ -82,24 +84,38 @@ fn somewhere() -> u128 {
     u128::from_le_bytes(bytes)
 }
 
+/// A copy of a part of an answer. Each thread makes its copies in a few lines of memory, which it uses again as soon as those
+/// answers have been sent: a piece of its own for each would be far away, and everything in its place be pushed out by it.
+pub(super) fn copied(part: &[u8]) -> Bytes {
+    thread_local!(static ROOM: RefCell<BytesMut> = RefCell::new(BytesMut::with_capacity(ROOM_BYTES)));
+    ROOM.with_borrow_mut(|room| {
+        room.extend_from_slice(part);
+        room.split().freeze()
+    })
+}
+
+/// A header's value; nothing for what cannot be one.
+pub(super) fn header_value(text: &str) -> Option<HeaderValue> {
+    HeaderValue::from_maybe_shared(copied(text.as_bytes())).ok()
+}
+
 /// The headers of every answer here.
 pub(super) fn put_usual_headers(headers: &mut HeaderMap, request_id: &str) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Ok(value) = HeaderValue::from_str(request_id) {
+    if let Some(value) = header_value(request_id) {
         headers.insert(REQUEST_ID, value);
     }
 }
 
-/// What `begin` comes to. Almost always that is there at once, and then the request needs no room for what would be waiting:
-/// a kilobyte that is asked for, filled and copied takes longer than to judge a key. `may_wait` says when not to try: a future
-/// that does wait after all is dropped, and begun again in a box.
-pub(super) async fn at_once_or_later<F: Future>(may_wait: bool, begin: impl Fn() -> F) -> F::Output {
-    if !may_wait && let Some(done) = begin().now_or_never() {
+/// What `begin` comes to, which is told whether it may wait. Where it may not, that is there at once, and the request needs no
+/// room for what would be waiting: a kilobyte that is asked for, filled and copied takes longer than to judge a key.
+pub(super) async fn at_once_or_later<F: Future>(may_wait: bool, begin: impl Fn(bool) -> F) -> F::Output {
+    if !may_wait && let Some(done) = begin(false).now_or_never() {
         return done;
     }
-    Box::pin(begin()).await
+    Box::pin(begin(true)).await
 }
 
 /// An answer with a body that was made before.
@@ -136,6 +152,19 @@ mod tests {
         let ids: std::collections::HashSet<String> = (0..1000).map(|_| request_id().as_str().to_owned()).collect();
         assert_eq!(ids.len(), 1000);
         assert!(ids.iter().all(|id| id.len() == 32));
+    }
+
+    #[test]
+    fn copies_stay_as_they_were() {
+        let texts: Vec<String> = (0..200).map(|number| "x".repeat(number * 17 % 3000) + &number.to_string()).collect();
+        // Some are dropped at once, some are kept while others take their place.
+        let copies: Vec<Bytes> = texts.iter().map(|text| copied(text.as_bytes())).collect();
+        for (number, copy) in copies.into_iter().enumerate().filter(|(number, _)| number % 3 == 0) {
+            drop(copied(texts[(number + 1) % 200].as_bytes()));
+            assert_eq!(copy, texts[number].as_bytes());
+        }
+        assert!(header_value("a\nb").is_none());
+        assert_eq!(header_value("a b").unwrap(), "a b");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::hot::Short;
+use super::hot::{self, Short};
 use super::json_text::JsonText;
 use crate::gate::limit::{Limits, Taken};
 
@@ -25,7 +25,7 @@ pub fn put_headers(headers: &mut HeaderMap, limits: &Limits) {
         return;
     }
     for (name, value) in [(POLICY, policy.as_str()), (LEFT, left.as_str())] {
-        if let Ok(value) = HeaderValue::from_str(value) {
+        if let Some(value) = hot::header_value(value) {
             headers.insert(name, value);
         }
     }

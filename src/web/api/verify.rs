@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -64,9 +65,8 @@ pub struct VerifiedRequest<'b> {
 }
 
 /// Whether a key is good, and whose it is. Of a text that is no key of ours nothing but the first three is told.
-///
-/// What is documented, and what tests hold [`json`] to: that writes the same, for to go through serde took a tenth of all that
-/// a check costs.
+// What is documented, and what tests hold `put_answer` to: that writes the same, for to go through serde took a tenth of all that a
+// check costs.
 #[derive(Serialize, ToSchema)]
 pub struct VerifyAnswer<'a> {
     valid: bool,
@@ -131,8 +131,7 @@ struct UserPart<'a> {
 }
 
 /// The answer about a key, as [`VerifyAnswer`] has it.
-fn json(checked: &Checked, format: &KeyFormat, request_id: &str) -> Vec<u8> {
-    let mut json = JsonText::with_capacity(768);
+fn put_answer(json: &mut JsonText, checked: &Checked, format: &KeyFormat, request_id: &str) {
     let is_valid = checked.verdict == Verdict::Valid;
     json.raw(if is_valid { "{\"valid\":true,\"code\":" } else { "{\"valid\":false,\"code\":" });
     json.plain(checked.verdict.code()).raw(",\"request_id\":").text(request_id);
@@ -145,20 +144,20 @@ fn json(checked: &Checked, format: &KeyFormat, request_id: &str) -> Vec<u8> {
         json.raw("},\"org\":").raw(pass.org.json()).raw(",\"profile\":").raw(pass.profile.json());
         json.raw(",\"user\":").raw(pass.user.json()).raw(",\"role\":").word_or_null(pass.role.map(Role::as_str));
         json.raw(",\"rate_limit\":");
-        RateLimitObject::new(&checked.limits).put(&mut json);
+        RateLimitObject::new(&checked.limits).put(json);
     }
     json.raw("}");
-    json.into_bytes()
 }
 
 /// Whether a key is good, for one of the operator's backends. Always 200, whatever the key is: the reason stands in `code`.
 ///
 /// Callers without a service token get 401 or 403, a body that does not fit 422, and 503 when keys cannot be checked.
 #[utoipa::path(post, path = "/v1/keys/verify", tag = "Checking", request_body = VerifyBody<'_>, responses((status = 200, body = VerifyAnswer<'_>)))]
-pub async fn verify(req: HttpRequest, payload: web::Payload, state: web::Data<State>) -> HttpResponse {
-    let began = Moment::now();
-    let own_id = hot::request_id();
-    let mut res = match answered(&req, payload, &state, own_id.as_str()).await {
+pub async fn verify(req: ServiceRequest) -> Result<ServiceResponse, Error> {
+    let (req, payload) = req.into_parts();
+    let Some(state) = req.app_data::<web::Data<State>>() else { return Err(AppError::NotFound.into()) };
+    let (began, own_id) = (Moment::now(), hot::request_id());
+    let mut res = match answered(&req, payload, state, own_id.as_str()).await {
         Ok(res) => res,
         Err(error) => {
             req.extensions_mut().insert(client::RequestId(own_id.as_str().to_owned()));
@@ -167,21 +166,21 @@ pub async fn verify(req: HttpRequest, payload: web::Payload, state: web::Data<St
     };
     hot::put_usual_headers(res.headers_mut(), own_id.as_str());
     state.running.observe_check(res.status().as_u16(), began.elapsed());
-    res
+    Ok(ServiceResponse::new(req, res))
 }
 
-async fn answered(
+async fn answered(req: &HttpRequest, payload: Payload, state: &State, own_id: &str) -> Result<HttpResponse, AppError> {
+    credential::only_service(req, state).await?;
+    let bytes = extract::json_bytes(req, payload).await?;
+    hot::at_once_or_later(state.gate.may_wait(), |may_wait| checked(req, &bytes, (state, may_wait), own_id)).await
+}
+
+async fn checked(
     req: &HttpRequest,
-    payload: web::Payload,
-    state: &State,
+    body: &[u8],
+    (state, may_wait): (&State, bool),
     own_id: &str,
 ) -> Result<HttpResponse, AppError> {
-    credential::only_service(req, state).await?;
-    let bytes = extract::json_bytes(req, payload.into_inner()).await?;
-    hot::at_once_or_later(state.gate.may_wait(), || checked(req, &bytes, state, own_id)).await
-}
-
-async fn checked(req: &HttpRequest, body: &[u8], state: &State, own_id: &str) -> Result<HttpResponse, AppError> {
     let body: VerifyBody<'_> = extract::json_from(body)?;
     let request = body.request.unwrap_or_default();
     let request_id = match request.request_id.as_deref() {
@@ -200,8 +199,8 @@ async fn checked(req: &HttpRequest, body: &[u8], state: &State, own_id: &str) ->
         request_id,
         in_url: false,
     };
-    let checked = state.gate.check(&body.key, body.role, &seen).await?;
-    let answer = json(&checked, &state.rules.format, request_id);
+    let checked = state.gate.check_by(&body.key, body.role, &seen, may_wait).await?;
+    let answer = JsonText::written_by(|json| put_answer(json, &checked, &state.rules.format, request_id));
     let mut res = HttpResponse::with_body(StatusCode::OK, actix_web::body::BoxBody::new(answer));
     res.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(res)
@@ -271,7 +270,8 @@ mod tests {
         let (prefix, separator) = ("kr".to_owned(), "_".to_owned());
         let format = KeyFormat { prefix, environments: Vec::new(), environment_in_key: false, separator };
         let expected = serde_json::to_string(&answer(checked, "kr_BRTRK••••••••", "r\"1")).unwrap();
-        assert_eq!(String::from_utf8(json(checked, &format, "r\"1")).unwrap(), expected);
+        let written = JsonText::written_by(|json| put_answer(json, checked, &format, "r\"1"));
+        assert_eq!(std::str::from_utf8(&written).unwrap(), expected);
     }
 
     #[test]

@@ -183,6 +183,7 @@ fn draw(answer: Answer, for_nginx: bool) -> HttpResponse {
     match answer {
         Answer::Allow(pass, limits) => {
             let mut res = HttpResponse::new(StatusCode::OK);
+            hot::make_room();
             put_identity(res.headers_mut(), Some(&pass));
             rate_limit::put_headers(res.headers_mut(), &limits);
             res

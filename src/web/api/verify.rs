@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use actix_web::body::BoxBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
@@ -200,10 +201,11 @@ async fn checked(
         in_url: false,
     };
     let checked = state.gate.check_by(&body.key, body.role, &seen, may_wait).await?;
-    let answer = JsonText::written_by(|json| put_answer(json, &checked, &state.rules.format, request_id));
-    let mut res = HttpResponse::with_body(StatusCode::OK, actix_web::body::BoxBody::new(answer));
+    let mut res = HttpResponse::new(StatusCode::OK);
+    hot::make_room();
     res.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(res)
+    let answer = JsonText::written_by(|json| put_answer(json, &checked, &state.rules.format, request_id));
+    Ok(res.set_body(BoxBody::new(answer)))
 }
 
 #[cfg(test)]

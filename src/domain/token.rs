@@ -380,4 +380,15 @@ mod tests {
             "PlainKey(hidden) Secret(hidden) SecretHash(hidden)"
         );
     }
+
+    #[test]
+    fn a_hash_matches_itself_and_none_that_differs_in_a_single_bit() {
+        let hash = SecretHash::of("secret");
+        assert!(hash.matches(&hash));
+        for bit in 0..256 {
+            let mut other = hash;
+            other.0[bit / 8] ^= 1 << (bit % 8);
+            assert!(!hash.matches(&other) && !other.matches(&hash), "bit {bit}");
+        }
+    }
 }

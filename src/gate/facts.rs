@@ -21,7 +21,7 @@ impl<T: Serialize> WithJson<T> {
         Self { facts, json }
     }
 
-    /// An object with what everybody is told of them.
+    /// The object that a check tells.
     #[must_use]
     pub fn json(&self) -> &str {
         &self.json

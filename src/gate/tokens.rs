@@ -35,3 +35,23 @@ impl Tokens {
         all.get(at).map(|(_, token)| token.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_of_many_is_found_and_nothing_else() {
+        let tokens = Tokens::default();
+        assert_eq!(tokens.find("krs_0"), None);
+        let texts: Vec<String> = (0..50).map(|number| format!("krs_{number}")).collect();
+        let row = |text: &String| GateToken { id: text.clone(), name: String::new(), hash: SecretHash::of(text) };
+        tokens.put_all(texts.iter().map(row).collect());
+        for text in &texts {
+            assert_eq!(tokens.find(text).unwrap().id, *text);
+        }
+        tokens.put_all(texts[1..].iter().map(row).collect());
+        assert!(["krs_0", "krs_50", "krs_", ""].iter().all(|text| tokens.find(text).is_none()));
+        assert!(tokens.find("krs_1").is_some());
+    }
+}

@@ -168,7 +168,7 @@ fn follow_with_cuts(
 #[actix_web::test]
 async fn ten_thousand_events_arrive_once_each_over_forced_reconnects() {
     const EVENTS: usize = 10_000;
-    let app = TestApp::with(|setup| setup.events_per_second = 1_000_000);
+    let app = TestApp::with(|setup| setup.gate.events_per_second = 1_000_000);
     let (key, asks) = (app.db_create_key("ben", "ci"), app.db_create_key("ada", "follows"));
     app.catch_up();
     let server = Served::start(&app);

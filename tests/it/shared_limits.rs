@@ -4,8 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keyrack::gate::limit::{Bucket, Limiter, Limits};
+use serde_json::json;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use crate::api::service_token;
+use crate::support::TestApp;
 use crate::support::redis::Redis;
 
 /// A node that counts the requests of one organization and one key.
@@ -76,6 +80,59 @@ async fn two_nodes_share_one_budget_to_within_a_chunk_and_never_more() {
     assert!(of_two > 0, "the second node had no part");
     assert!(total <= QUOTA + flown(QUOTA, began), "{total}");
     assert!(total >= QUOTA - 2 * chunk, "{total}");
+}
+
+/// A whole node whose organization may ask so often a minute, and what keeps it connected.
+async fn whole_node(redis: &Redis, quota: u32) -> (TestApp, JoinHandle<()>) {
+    let app = TestApp::with(|setup| {
+        setup.rules.plans[0].requests_per_minute = Some(quota);
+        setup.gate.limiter = Limiter::with_redis(&redis.url()).unwrap();
+    });
+    let gate = app.state.gate.clone();
+    let keeper = actix_web::rt::spawn(async move { gate.keep_connected().await });
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !app.state.gate.may_wait() {
+        assert!(Instant::now() < deadline, "no connection to Redis");
+        sleep(Duration::from_millis(5)).await;
+    }
+    (app, keeper)
+}
+
+#[actix_web::test]
+async fn both_endpoints_wait_for_redis_and_count_each_request_once() {
+    const QUOTA: u32 = 300;
+    const EACH: u32 = 200;
+    let redis = Redis::start();
+    // Each has a database of its own, but the organization has the same id.
+    let ((one, keeper_of_one), (two, keeper_of_two)) =
+        (whole_node(&redis, QUOTA).await, whole_node(&redis, QUOTA).await);
+    let (key, other) = (one.db_create_key("ben", "ci").secret, two.db_create_key("ben", "ci").secret);
+    let (token, body) = (service_token(&two), json!({ "key": other }));
+    let began = Instant::now();
+    let (mut let_in, mut refused) = (0, 0);
+    for _ in 0..EACH {
+        match one.key(&key).get("/v1/auth").await.status {
+            200 => let_in += 1,
+            429 => refused += 1,
+            status => panic!("{status}"),
+        }
+        match two.key(&token).post("/v1/keys/verify", &body).await.json()["code"].as_str().unwrap() {
+            "VALID" => let_in += 1,
+            "RATE_LIMITED" => refused += 1,
+            code => panic!("{code}"),
+        }
+    }
+    assert_eq!(let_in + refused, 2 * EACH);
+    let chunk = QUOTA / 50;
+    assert!((QUOTA - 2 * chunk..=QUOTA + flown(QUOTA, began)).contains(&let_in), "{let_in}");
+    for app in [&one, &two] {
+        let counted: u64 = app.state.gate.checks().counts.iter().flatten().sum();
+        assert_eq!(counted, u64::from(EACH), "none is begun twice");
+    }
+    for keeper in [keeper_of_one, keeper_of_two] {
+        keeper.abort();
+        let _ = keeper.await;
+    }
 }
 
 #[actix_web::test]

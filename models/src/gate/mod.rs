@@ -11,7 +11,7 @@ mod sync {
     pub(super) use std::sync::{Arc, PoisonError};
 }
 
-/// The index carries these about and does nothing with them.
+// The index carries these about and does nothing with them.
 mod facts {
     pub(super) struct OrgFacts;
     pub(super) struct UserFacts;

@@ -139,4 +139,16 @@ mod tests {
             assert_eq!(written, serde_json::to_vec(text).unwrap(), "{text:?}");
         }
     }
+
+    #[test]
+    fn what_is_plain_is_what_serde_leaves_as_it_is() {
+        let usual = "abcdefghijklmnopqrst";
+        for (place, special) in
+            (0..usual.len()).flat_map(|place| (0..=0xff_u8).map(move |byte| (place, char::from(byte))))
+        {
+            let text = format!("{}{special}{}", &usual[..place], &usual[place..]);
+            let is_as_it_is = serde_json::to_string(&text).unwrap() == format!("\"{text}\"");
+            assert_eq!(is_plain(&text), is_as_it_is, "{text:?}");
+        }
+    }
 }

@@ -48,8 +48,8 @@ pub(crate) struct Setup {
     pub(crate) config: WebConfig,
     /// Whether the cast is there.
     pub(crate) seeded: bool,
-    /// How many events are stored in full.
-    pub(crate) events_per_second: u32,
+    /// What the check is given.
+    pub(crate) gate: GateOptions,
     /// Whether the clock stands still between the test's moves: for deadlines to the microsecond.
     pub(crate) frozen: bool,
 }
@@ -92,7 +92,7 @@ impl TestApp {
             rules: usual_rules(),
             config: usual_config(),
             seeded: true,
-            events_per_second: 1000,
+            gate: GateOptions { events_per_second: 1000, ..GateOptions::default() },
             frozen: false,
         };
         change(&mut setup);
@@ -111,8 +111,7 @@ impl TestApp {
                 .unwrap();
             });
         }
-        let options = GateOptions { events_per_second: setup.events_per_second, ..GateOptions::default() };
-        let state = State::new(database.db.clone(), setup.rules, clock, setup.config, options);
+        let state = State::new(database.db.clone(), setup.rules, clock, setup.config, setup.gate);
         let state = web::Data::new(state.unwrap());
         Self { database, state, offset, learned: RefCell::default(), service: RefCell::default() }
     }

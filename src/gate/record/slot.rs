@@ -13,6 +13,8 @@ use crate::domain::verdict::Verdict;
 
 /// So many first events of a key and verdict are stored from each slot before the loud ones get any more.
 const EARLY: u64 = 4;
+/// So many checks are remembered one after the other before they are counted.
+const LOG_MAX: usize = 256;
 /// Counts in all slots together at most: some 100 MB.
 const CELLS_MAX: i64 = 1_000_000;
 const MINUTE: i64 = 60_000_000;
@@ -77,29 +79,22 @@ pub(super) struct Used {
 }
 
 impl Used {
-    fn new(note: &Note<'_>) -> Self {
-        let mut used = Self { first: note.at, last: note.at, text: String::new(), address_bytes: 0 };
-        used.put(note);
-        used
+    /// `text` is address and client.
+    fn new(at: Timestamp, text: &str, address_bytes: usize) -> Self {
+        Self { first: at, last: at, text: text.to_owned(), address_bytes }
     }
 
-    fn put(&mut self, note: &Note<'_>) {
-        let (address, client) = (beginning(note.seen.address, ADDRESS), beginning(note.seen.client, CLIENT));
-        if self.address() != address || self.client() != client {
+    fn add(&mut self, at: Timestamp, text: &str, address_bytes: usize) {
+        self.first = self.first.min(at);
+        if at < self.last {
+            return;
+        }
+        self.last = at;
+        if self.text != text {
             self.text.clear();
-            self.text.reserve(address.len() + client.len());
-            self.text.push_str(address);
-            self.text.push_str(client);
-            self.address_bytes = address.len();
+            self.text.push_str(text);
         }
-    }
-
-    fn add(&mut self, note: &Note<'_>) {
-        self.first = self.first.min(note.at);
-        if note.at >= self.last {
-            self.last = note.at;
-            self.put(note);
-        }
+        self.address_bytes = address_bytes;
     }
 
     /// Takes over what another slot saw of the same secret.
@@ -192,8 +187,32 @@ impl Budget {
     }
 }
 
+/// A check that is not counted yet.
+#[derive(Debug)]
+struct Logged {
+    key: [u8; 8],
+    secret: i64,
+    at: Timestamp,
+    org: Arc<str>,
+    verdict: Verdict,
+    text: Text,
+}
+
+/// Address and client, one behind the other in the slot's texts.
+#[derive(Debug, Clone, Copy, Default)]
+struct Text {
+    begin: usize,
+    address_bytes: usize,
+    bytes: usize,
+}
+
+/// A check is written behind the one before, and counted with some others later: all keys' counts do not fit into near memory, and
+/// a look into far memory takes as long as a good part of a check. Looks for checks that have nothing to do with each other overlap.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
+    log: Vec<Logged>,
+    texts: String,
+    last_text: Text,
     pub(super) cells: Cells<Cell, Tally>,
     pub(super) events: Vec<Captured>,
     /// Checks for which there was no room at all.
@@ -201,27 +220,72 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    pub(super) fn is_empty(&self) -> bool {
+        self.log.is_empty() && self.cells.is_empty() && self.lost == 0
+    }
+
     pub(super) fn note(&mut self, note: &Note<'_>, budget: &Budget) {
-        let micros = note.at.as_micros();
-        let cell =
-            Cell { key: note.key, secret: note.secret, at: micros - micros.rem_euclid(MINUTE), verdict: note.verdict };
-        let tally = match self.cells.entry(cell) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(_) if !take_one(&budget.cells) => {
-                self.lost += 1;
-                return;
-            }
-            Entry::Vacant(entry) => entry.insert(Tally { count: 0, org: note.org.clone(), used: None }),
-        };
-        tally.count += 1;
-        if note.verdict == Verdict::Valid {
-            match &mut tally.used {
-                Some(used) => used.add(note),
-                None => tally.used = Some(Used::new(note)),
-            }
+        let text = if note.verdict == Verdict::Valid { self.text_of(note) } else { Text::default() };
+        let Note { key, secret, at, verdict, .. } = *note;
+        self.log.push(Logged { key, secret, at, org: note.org.clone(), verdict, text });
+        if take_one(&budget.any) || self.is_early(cell_of(key, secret, at, verdict), budget) {
+            self.events.push(Captured::new(note, cell_of(key, secret, at, verdict)));
         }
-        if (tally.count <= EARLY && take_one(&budget.early)) || take_one(&budget.any) {
-            self.events.push(Captured::new(note, cell));
+        if self.log.len() >= LOG_MAX {
+            self.count(budget);
         }
     }
+
+    /// Whether this is one of the first of its cell, and there is an event left for those.
+    fn is_early(&mut self, cell: Cell, budget: &Budget) -> bool {
+        if budget.early.load(Ordering::Relaxed) <= 0 {
+            return false;
+        }
+        self.count(budget);
+        self.cells.get(&cell).is_some_and(|tally| tally.count <= EARLY) && take_one(&budget.early)
+    }
+
+    /// Where address and client stand; most often they are those of the check before.
+    fn text_of(&mut self, note: &Note<'_>) -> Text {
+        let (address, client) = (beginning(note.seen.address, ADDRESS), beginning(note.seen.client, CLIENT));
+        let Text { begin, address_bytes, bytes } = self.last_text;
+        let (known_address, known_client) = self.texts[begin..begin + bytes].split_at(address_bytes);
+        if known_address != address || known_client != client {
+            let (begin, bytes) = (self.texts.len(), address.len() + client.len());
+            self.last_text = Text { begin, address_bytes: address.len(), bytes };
+            self.texts.push_str(address);
+            self.texts.push_str(client);
+        }
+        self.last_text
+    }
+
+    /// Counts what was only written down.
+    pub(super) fn count(&mut self, budget: &Budget) {
+        for Logged { key, secret, at, org, verdict, text } in self.log.drain(..) {
+            let tally = match self.cells.entry(cell_of(key, secret, at, verdict)) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(_) if !take_one(&budget.cells) => {
+                    self.lost += 1;
+                    continue;
+                }
+                Entry::Vacant(entry) => entry.insert(Tally { count: 0, org, used: None }),
+            };
+            tally.count += 1;
+            if verdict == Verdict::Valid {
+                let Text { begin, address_bytes, bytes } = text;
+                let text = &self.texts[begin..begin + bytes];
+                match &mut tally.used {
+                    Some(used) => used.add(at, text, address_bytes),
+                    None => tally.used = Some(Used::new(at, text, address_bytes)),
+                }
+            }
+        }
+        self.texts.clear();
+        self.last_text = Text::default();
+    }
+}
+
+fn cell_of(key: [u8; 8], secret: i64, at: Timestamp, verdict: Verdict) -> Cell {
+    let micros = at.as_micros();
+    Cell { key, secret, at: micros - micros.rem_euclid(MINUTE), verdict }
 }

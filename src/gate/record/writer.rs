@@ -62,11 +62,12 @@ impl Writer {
     pub(super) fn take(&mut self, slot: &Mutex<Slot>, budget: &Budget) {
         {
             let mut slot = lock(slot);
-            if slot.cells.is_empty() && slot.lost == 0 {
+            if slot.is_empty() {
                 return;
             }
             std::mem::swap(&mut *slot, &mut self.spare);
         }
+        self.spare.count(budget);
         budget.give_back_cells(self.spare.cells.len());
         self.pending.take(&mut self.spare);
         if self.spare.cells.capacity() > ROOM_MAX {

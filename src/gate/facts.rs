@@ -3,13 +3,19 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use arc_swap::Guard;
 use serde::Serialize;
 
+/// Facts as they were when they were looked at.
+pub type Known<T> = Guard<Arc<WithJson<T>>>;
+
 /// Facts with their JSON, which is made when they are read and told on every check.
+// In this order: so what a check needs most often lies beside the count of an `Arc`.
 #[derive(Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct WithJson<T> {
-    facts: T,
     json: Box<str>,
+    facts: T,
 }
 
 impl<T: Serialize> WithJson<T> {
@@ -18,7 +24,7 @@ impl<T: Serialize> WithJson<T> {
     pub fn new(facts: T) -> Self {
         // Texts can always be written.
         let json = serde_json::to_string(&facts).unwrap_or_default().into();
-        Self { facts, json }
+        Self { json, facts }
     }
 
     /// The object that a check tells.

@@ -2,12 +2,13 @@
 //! with what it has just read from the database: so nothing old is ever put back over something new.
 
 use std::collections::HashSet;
+use std::sync::OnceLock;
 
 use arc_swap::ArcSwap;
-use hashbrown::HashTable;
 
 use super::facts::{OrgFacts, ProfileFacts, UserFacts, WithJson};
 use super::limit::Bucket;
+use super::places::Places;
 use super::sync::{Arc, AtomicBool, AtomicU8, AtomicUsize, Ordering, PoisonError, RwLock};
 use crate::domain::org::Role;
 use crate::domain::time::Timestamp;
@@ -79,7 +80,7 @@ pub(super) struct KeyRecord {
     pub(super) previous: Option<Box<(SecretHash, Timestamp)>>,
     pub(super) member: Arc<MemberEntry>,
     pub(super) profile: Arc<ProfileEntry>,
-    pub(super) name: Box<str>,
+    pub(super) name: Arc<str>,
     pub(super) created_at: Timestamp,
     /// [`NEVER`] where it has no end.
     pub(super) expires_at: Timestamp,
@@ -102,8 +103,8 @@ const PIECE: usize = 256;
 
 #[derive(Default)]
 struct Shard {
-    /// Places of records, by the hash of the id.
-    places: HashTable<u32>,
+    /// By the hash of the id.
+    places: Places,
     pieces: Vec<Vec<KeyRecord>>,
     count: usize,
 }
@@ -114,7 +115,7 @@ impl Shard {
     }
 
     fn find(&self, hash: u64, id: &KeyTag) -> Option<u32> {
-        self.places.find(hash, |place| self.at(*place).id == *id).copied()
+        self.places.find(hash, |place| self.at(place).id == *id)
     }
 
     fn put(&mut self, hash: u64, mut record: KeyRecord) {
@@ -134,8 +135,7 @@ impl Shard {
         self.count += 1;
         let Self { places, pieces, .. } = self;
         let place = u32::try_from(place).unwrap_or(u32::MAX);
-        places
-            .insert_unique(hash, place, |place| hash_of(&pieces[*place as usize / PIECE][*place as usize % PIECE].id));
+        places.insert(hash, place, |place| hash_of(&pieces[place as usize / PIECE][place as usize % PIECE].id));
     }
 }
 
@@ -143,7 +143,8 @@ impl Shard {
 pub(super) struct Index {
     shards: Vec<RwLock<Shard>>,
     keys: AtomicUsize,
-    environments: ArcSwap<Vec<Arc<str>>>,
+    /// Never taken back: names come from the settings, and there is room for few.
+    environments: [OnceLock<&'static str>; 256],
 }
 
 /// Ids are random base62 of our own making, so that one multiplication mixes them enough.
@@ -155,7 +156,7 @@ fn hash_of(id: &KeyTag) -> u64 {
 impl Index {
     pub(super) fn new() -> Self {
         let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
-        Self { shards, keys: AtomicUsize::new(0), environments: ArcSwap::default() }
+        Self { shards, keys: AtomicUsize::new(0), environments: [const { OnceLock::new() }; 256] }
     }
 
     fn shard(&self, hash: u64) -> &RwLock<Shard> {
@@ -165,9 +166,14 @@ impl Index {
 
     /// Looks at a key. What `look` gives must not hold on to the record: the shard is locked for reading meanwhile.
     pub(super) fn with<T>(&self, id: &KeyTag, look: impl FnOnce(&KeyRecord) -> T) -> Option<T> {
+        self.look(id, |record| record.map(look))
+    }
+
+    /// The same, also where there is no such key.
+    pub(super) fn look<T>(&self, id: &KeyTag, look: impl FnOnce(Option<&KeyRecord>) -> T) -> T {
         let hash = hash_of(id);
         let shard = self.shard(hash).read().unwrap_or_else(PoisonError::into_inner);
-        shard.find(hash, id).map(|place| look(shard.at(place)))
+        look(shard.find(hash, id).map(|place| shard.at(place)))
     }
 
     /// Puts a key in place, or what it is now over what it was. Only the follower calls this.
@@ -188,22 +194,19 @@ impl Index {
         Some(record.bucket.get_or_insert_default().clone())
     }
 
-    /// A small number for the name of an environment. Only the follower calls this. Beyond 255 names, which no settings
+    /// A small number for the name of an environment. Only the follower calls this. Beyond 256 names, which no settings
     /// ever had, the last one stands for the rest.
     pub(super) fn environment_number(&self, name: &str) -> u8 {
-        let known = self.environments.load();
-        let place = known.iter().position(|other| **other == *name).unwrap_or(known.len());
-        if place == known.len() && place < 255 {
-            let mut more = Vec::clone(&known);
-            more.push(name.into());
-            self.environments.store(Arc::new(more));
-        }
-        u8::try_from(place).unwrap_or(u8::MAX - 1)
+        let is_it = |place: &&OnceLock<&'static str>| match place.get() {
+            Some(known) => *known == name,
+            None => place.set(Box::leak(name.into())).is_ok(),
+        };
+        u8::try_from(self.environments.iter().take_while(|place| !is_it(place)).count()).unwrap_or(u8::MAX)
     }
 
     /// The name behind a number.
-    pub(super) fn environment(&self, number: u8) -> Arc<str> {
-        self.environments.load().get(usize::from(number)).cloned().unwrap_or_default()
+    pub(super) fn environment(&self, number: u8) -> &'static str {
+        self.environments[usize::from(number)].get().copied().unwrap_or_default()
     }
 
     /// Forgets every key but these. Their records stay where they are and are found no more: only a restored backup does this.
@@ -212,7 +215,8 @@ impl Index {
             let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
             let Shard { places, pieces, .. } = &mut *shard;
             let before = places.len();
-            places.retain(|place| ids.contains(&pieces[*place as usize / PIECE][*place as usize % PIECE].id));
+            let id_at = |place: u32| &pieces[place as usize / PIECE][place as usize % PIECE].id;
+            places.retain(|place| ids.contains(id_at(place)), |place| hash_of(id_at(place)));
             self.keys.fetch_sub(before - places.len(), Ordering::Relaxed);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::facts::OrgFacts;
 use super::index::{self, KeyRecord, KeyTag, OrgEntry};
 use super::limit::{Bucket, Limits};
 use super::record::Note;
@@ -12,47 +13,63 @@ use crate::domain::time::Timestamp;
 use crate::domain::token::SecretHash;
 use crate::domain::verdict::{KeyFacts, Verdict, matching_secret, verdict};
 
-/// What is to be said of a text, before any limit.
+/// What is asked of a text, and when.
+pub(super) struct Asked {
+    /// What the key must be allowed to do at least.
+    pub(super) require: Option<Role>,
+    pub(super) in_url: bool,
+    pub(super) now: Timestamp,
+    /// The same moment by the clock that never goes back, in microseconds.
+    pub(super) uptime: i64,
+    /// Whether there is time to count together with other nodes.
+    pub(super) may_wait: bool,
+}
+
+/// What is to be said of a text.
 pub(super) struct Judged {
     pub(super) verdict: Verdict,
+    /// How it fared against the limits; nothing where that is still to be found out.
+    pub(super) limits: Option<Limits>,
     /// The key whose secret it was.
-    pub(super) found: Option<Found>,
+    found: Option<Found>,
 }
 
 /// What was found under an id, with the secret that was presented.
-pub(super) struct Found {
+struct Found {
     pass: Pass,
     secret: SecretHash,
-    org: Arc<OrgEntry>,
-    bucket: Option<Arc<Bucket>>,
+    /// What is to be counted yet: the organization, and the key where it was counted before.
+    uncounted: Option<(Arc<OrgEntry>, Option<Arc<Bucket>>)>,
 }
 
 impl Inner {
-    pub(super) fn judge(&self, token: &str, require: Option<Role>, in_url: bool, now: Timestamp) -> Judged {
-        let refused = |verdict| Judged { verdict, found: None };
+    pub(super) fn judge(&self, token: &str, asked: &Asked) -> Judged {
+        let refused = |verdict| Judged { verdict, limits: Some(Limits::default()), found: None };
         let Some((id, secret)) = self.rules.format.split(token) else { return refused(Verdict::Malformed) };
         let Ok(tag) = KeyTag::try_from(id.as_bytes()) else { return refused(Verdict::Malformed) };
-        let presented = secret.hash();
-        let judged = self.index.with(&tag, |record| self.judge_key(record, presented, now)).flatten();
-        let Some(mut judged) = judged else { return refused(Verdict::NotFound) };
-        if let Some(Found { pass, .. }) = &judged.found
-            && judged.verdict == Verdict::Valid
-        {
-            if in_url && !pass.url_allowed {
-                judged.verdict = Verdict::NotInUrl;
-            } else if require.is_some_and(|least| pass.role < Some(least)) {
-                judged.verdict = Verdict::RoleTooLow;
-            }
-        }
-        judged
+        let judge = |record: Option<&KeyRecord>| {
+            // What is far away is asked for before the hash is made, and comes meanwhile.
+            let role = record.and_then(|record| record.member.role());
+            // Also where there is no such key, or time would tell.
+            let presented = secret.hash();
+            self.judge_key(record?, role, presented, asked)
+        };
+        self.index.look(&tag, judge).unwrap_or_else(|| refused(Verdict::NotFound))
     }
 
-    fn judge_key(&self, record: &KeyRecord, presented: SecretHash, now: Timestamp) -> Option<Judged> {
+    /// `role` is that of the person it acts as.
+    fn judge_key(
+        &self,
+        record: &KeyRecord,
+        role: Option<Role>,
+        presented: SecretHash,
+        asked: &Asked,
+    ) -> Option<Judged> {
+        let (member, now) = (&record.member, asked.now);
+        let role = role.map(|role| record.role_max.map_or(role, |most| most.min(role)));
         let secret_until = matching_secret(&presented, &record.current, record.previous.as_deref())?;
-        let member = &record.member;
-        let org = member.org.facts.load_full();
-        let role = member.role().map(|role| record.role_max.map_or(role, |most| most.min(role)));
         let expires_at = (record.expires_at != index::NEVER).then_some(record.expires_at);
+        let org = member.org.facts.load();
         let facts = KeyFacts {
             is_revoked: record.is_revoked,
             secret_until,
@@ -61,6 +78,16 @@ impl Inner {
             role,
             plan_lets: org.plan_lets,
         };
+        let verdict = match verdict(&facts, now) {
+            Verdict::Valid if asked.in_url && !record.url_allowed => Verdict::NotInUrl,
+            Verdict::Valid if asked.require.is_some_and(|least| role < Some(least)) => Verdict::RoleTooLow,
+            verdict => verdict,
+        };
+        let limits = match verdict {
+            Verdict::Valid => self.take_at_once(record, &org, asked),
+            _ => Some(Limits::default()),
+        };
+        let uncounted = limits.is_none().then(|| (member.org.clone(), record.bucket.clone()));
         let pass = Pass {
             id: record.id,
             name: record.name.clone(),
@@ -70,32 +97,43 @@ impl Inner {
             created_at: record.created_at,
             expires_at,
             org,
-            user: member.user.facts.load_full(),
-            profile: record.profile.facts.load_full(),
+            user: member.user.facts.load(),
+            profile: record.profile.facts.load(),
             role,
             at: now,
         };
-        let found = Found { pass, secret: presented, org: member.org.clone(), bucket: record.bucket.clone() };
-        Some(Judged { verdict: verdict(&facts, now), found: Some(found) })
+        Some(Judged { verdict, limits, found: Some(Found { pass, secret: presented, uncounted }) })
     }
 
-    pub(super) async fn take(&self, found: &Found, now: i64, may_wait: bool) -> Limits {
-        let facts = &found.pass.org;
-        if facts.quota.is_none() && facts.key_quota.is_none() {
-            return Limits::default();
+    /// Counts a request, where that asks nobody and changes nothing but counts.
+    fn take_at_once(&self, record: &KeyRecord, org: &OrgFacts, asked: &Asked) -> Option<Limits> {
+        if org.quota.is_none() && org.key_quota.is_none() {
+            return Some(Limits::default());
         }
-        let is_missing = facts.key_quota.is_some() && found.bucket.is_none();
-        let (made, none) = (is_missing.then(|| self.index.bucket_of(&found.pass.id)).flatten(), Bucket::default());
-        let of_key = found.bucket.as_deref().or(made.as_deref()).unwrap_or(&none);
+        if asked.may_wait || (org.key_quota.is_some() && record.bucket.is_none()) {
+            return None;
+        }
+        let (account, none) = (&record.member.org.bucket, Bucket::default());
+        let key = record.bucket.as_deref().unwrap_or(&none);
+        Some(self.limiter.take_here(account, org.quota, key, org.key_quota, asked.uptime))
+    }
+
+    /// Counts a request that could not be counted at once.
+    pub(super) async fn take(&self, judged: &Judged, uptime: i64, may_wait: bool) -> Limits {
+        let Some(Found { pass, uncounted: Some((org, bucket)), .. }) = &judged.found else { return Limits::default() };
+        let facts = &pass.org;
+        let is_missing = facts.key_quota.is_some() && bucket.is_none();
+        let (made, none) = (is_missing.then(|| self.index.bucket_of(&pass.id)).flatten(), Bucket::default());
+        let of_key = bucket.as_deref().or(made.as_deref()).unwrap_or(&none);
         if !may_wait {
-            return self.limiter.take_here(&found.org.bucket, facts.quota, of_key, facts.key_quota, now);
+            return self.limiter.take_here(&org.bucket, facts.quota, of_key, facts.key_quota, uptime);
         }
         // In a box, so that a check that does not wait carries no room for it.
-        Box::pin(self.limiter.take(&facts.id, &found.org.bucket, facts.quota, of_key, facts.key_quota, now)).await
+        Box::pin(self.limiter.take(&facts.id, &org.bucket, facts.quota, of_key, facts.key_quota, uptime)).await
     }
 
     pub(super) fn note(&self, judged: Judged, limits: Limits, seen: &Seen<'_>, at: Timestamp) -> Checked {
-        let Judged { verdict, found } = judged;
+        let Judged { verdict, found, .. } = judged;
         let pass = found.map(|Found { pass, secret, .. }| {
             let note = Note { key: pass.id, org: &pass.org.id, secret: secret.tag(), verdict, at, seen };
             self.recorder.note(&note);

@@ -10,6 +10,7 @@ pub mod limit;
 mod load;
 pub mod metrics;
 mod outside;
+mod places;
 mod protocol;
 pub mod record;
 mod sync;
@@ -21,7 +22,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
-pub use facts::{OrgFacts, ProfileFacts, UserFacts, WithJson};
+pub use facts::{Known, OrgFacts, ProfileFacts, UserFacts, WithJson};
 pub use index::KeyTag;
 pub use lease::{LEASE, NoLease};
 pub use outside::{Settled, settle_from_outside};
@@ -38,6 +39,7 @@ use crate::domain::time::{Span, Timestamp};
 use crate::domain::verdict::Verdict;
 use follow::{Follower, Progress, Told, new_node_id};
 use index::{Index, KeyRecord};
+use judge::Asked;
 use lease::{LEASE_OVER, Lease};
 use limit::{Limiter, Limits};
 use load::{Loader, tag_of};
@@ -88,9 +90,9 @@ pub struct Pass {
     /// The key's id.
     pub id: KeyTag,
     /// Its name.
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// Its environment.
-    pub environment: Arc<str>,
+    pub environment: &'static str,
     /// Its state; only `Active` and `Rotating` are let in.
     pub status: KeyStatus,
     /// Whether it may stand in an address, where the operator allows that.
@@ -100,11 +102,11 @@ pub struct Pass {
     /// When it stops by itself.
     pub expires_at: Option<Timestamp>,
     /// Its organization.
-    pub org: Arc<WithJson<OrgFacts>>,
+    pub org: Known<OrgFacts>,
     /// The person it acts as.
-    pub user: Arc<WithJson<UserFacts>>,
+    pub user: Known<UserFacts>,
     /// The profile it is bound to.
-    pub profile: Arc<WithJson<ProfileFacts>>,
+    pub profile: Known<ProfileFacts>,
     /// What it may do now; nothing when that person no longer belongs.
     pub role: Option<Role>,
     /// When the check was made, by the database's clock.
@@ -212,10 +214,11 @@ impl Gate {
         let started = began.uptime();
         inner.lease.check(started).inspect_err(|NoLease| inner.checks.observe_no_lease())?;
         let now = inner.lease.time_at(started);
-        let mut judged = inner.judge(token, require, seen.in_url, now);
-        let limits = match &judged.found {
-            Some(found) if judged.verdict == Verdict::Valid => inner.take(found, started, may_wait).await,
-            Some(_) | None => Limits::default(),
+        let asked = Asked { require, in_url: seen.in_url, now, uptime: started, may_wait };
+        let mut judged = inner.judge(token, &asked);
+        let limits = match judged.limits {
+            Some(limits) => limits,
+            None => inner.take(&judged, started, may_wait).await,
         };
         if !limits.allowed() {
             judged.verdict = Verdict::RateLimited;

@@ -2,6 +2,8 @@
 
 #[path = "../../../src/gate/index.rs"]
 mod index;
+#[path = "../../../src/gate/places.rs"]
+mod places;
 mod tests;
 
 /// In place of the server's `gate/sync.rs`.

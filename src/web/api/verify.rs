@@ -139,8 +139,8 @@ fn put_answer(json: &mut JsonText, checked: &Checked, format: &KeyFormat, reques
     if let Some(pass) = &checked.pass {
         let id = pass.key_id();
         json.raw(",\"key\":{\"id\":").plain(id).raw(",\"name\":").text(&pass.name);
-        json.raw(",\"preview\":").text_by(|text| format.put_mask(&pass.environment, id, text));
-        json.raw(",\"environment\":").text(&pass.environment).raw(",\"status\":").plain(pass.status.as_str());
+        json.raw(",\"preview\":").text_by(|text| format.put_mask(pass.environment, id, text));
+        json.raw(",\"environment\":").text(pass.environment).raw(",\"status\":").plain(pass.status.as_str());
         json.raw(",\"created_at\":").time(pass.created_at).raw(",\"expires_at\":").time_or_null(pass.expires_at);
         json.raw("},\"org\":").raw(pass.org.json()).raw(",\"profile\":").raw(pass.profile.json());
         json.raw(",\"user\":").raw(pass.user.json()).raw(",\"role\":").word_or_null(pass.role.map(Role::as_str));
@@ -222,7 +222,7 @@ mod tests {
         Pass {
             id: *b"BRTRKFsL",
             name: text.into(),
-            environment: "live".into(),
+            environment: "live",
             status: KeyStatus::Active,
             url_allowed: false,
             created_at: Timestamp::from_micros(1_795_255_200_123_450),
@@ -236,13 +236,15 @@ mod tests {
                 plan_lets: true,
                 quota: Some(600),
                 key_quota: None,
-            })),
+            }))
+            .into(),
             user: Arc::new(WithJson::new(UserFacts {
                 id: "usr_1".to_owned(),
                 email: "ben@acme.example".to_owned(),
                 name: text.to_owned(),
-            })),
-            profile: Arc::new(WithJson::new(ProfileFacts { id: "prof_1".to_owned(), name: text.to_owned() })),
+            }))
+            .into(),
+            profile: Arc::new(WithJson::new(ProfileFacts { id: "prof_1".to_owned(), name: text.to_owned() })).into(),
             role,
             at: Timestamp::from_micros(0),
         }
@@ -254,7 +256,7 @@ mod tests {
                 id: pass.key_id(),
                 name: &pass.name,
                 preview: preview.to_owned(),
-                environment: &pass.environment,
+                environment: pass.environment,
                 status: pass.status.as_str(),
                 created_at: pass.created_at,
                 expires_at: pass.expires_at,

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use actix_web::dev::RequestHead;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpMessage, HttpRequest};
 use ipnet::IpNet;
@@ -20,8 +21,8 @@ pub struct RequestId(pub String);
 #[must_use]
 pub fn origin(req: &HttpRequest, via: &'static str) -> Origin {
     let state = req.app_data::<actix_web::web::Data<State>>();
-    let address = address(req, state.map_or(&[][..], |state| &state.config.trusted_proxies));
-    let client = state.map(|state| harmless(agent(req), CLIENT, &state.rules.format));
+    let address = address(req.head(), state.map_or(&[][..], |state| &state.config.trusted_proxies));
+    let client = state.map(|state| harmless(agent(req.head()), CLIENT, &state.rules.format));
     let request_id = req.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     Origin {
         address: address.map(|address| address.to_string()).unwrap_or_default(),
@@ -32,27 +33,27 @@ pub fn origin(req: &HttpRequest, via: &'static str) -> Origin {
 }
 
 /// The address of the client.
-pub(super) fn address(req: &HttpRequest, proxies: &[IpNet]) -> Option<IpAddr> {
+pub(super) fn address(req: &RequestHead, proxies: &[IpNet]) -> Option<IpAddr> {
     let peer = peer(req)?;
     if !is_one_of(proxies, &peer) {
         return Some(peer);
     }
-    let forwarded = req.headers().get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok());
+    let forwarded = req.headers.get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok());
     Some(client_address(peer, forwarded.collect::<Vec<_>>().join(",").as_str(), proxies))
 }
 
 /// Whether the peer is a proxy whose word is taken.
-pub(super) fn is_from_proxy(req: &HttpRequest, proxies: &[IpNet]) -> bool {
+pub(super) fn is_from_proxy(req: &RequestHead, proxies: &[IpNet]) -> bool {
     !proxies.is_empty() && peer(req).is_some_and(|peer| is_one_of(proxies, &peer))
 }
 
 /// What the client calls itself, or empty.
-pub(super) fn agent(req: &HttpRequest) -> &str {
-    req.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("")
+pub(super) fn agent(req: &RequestHead) -> &str {
+    req.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("")
 }
 
-fn peer(req: &HttpRequest) -> Option<IpAddr> {
-    req.peer_addr().map(|addr| addr.ip().to_canonical())
+fn peer(req: &RequestHead) -> Option<IpAddr> {
+    req.peer_addr.map(|addr| addr.ip().to_canonical())
 }
 
 fn is_one_of(nets: &[IpNet], address: &IpAddr) -> bool {

@@ -13,6 +13,7 @@ use super::client::RequestId;
 use super::pages::error_page;
 use super::{State, routes};
 use crate::actions::AppError;
+use crate::domain::time::Timestamp;
 
 impl ResponseError for AppError {
     fn status_code(&self) -> StatusCode {
@@ -59,20 +60,8 @@ fn read_failure(req: &HttpRequest, res: &HttpResponse<impl MessageBody>) -> Opti
     let status = res.status().as_u16();
     let error = res.error()?;
     if let Some(error) = error.as_error::<AppError>() {
-        if let AppError::Internal(cause) = error {
-            tracing::error!(cause = format!("{cause:#}"), request_id = request_id(req), "internal error");
-        }
-        if let AppError::Unavailable(cause) = error {
-            tracing::error!(cause, request_id = request_id(req), "database unavailable");
-        }
         let now = req.app_data::<web::Data<State>>().map(|state| state.gate.now());
-        let wait = error.retry_at().zip(now).map(|(at, now)| at.since(now).as_seconds_up().max(1));
-        let wait = match error {
-            AppError::RateLimited { seconds } => Some(i64::from(*seconds)),
-            _ => wait,
-        };
-        let wait = wait.or(matches!(error, AppError::Unavailable(_)).then_some(2));
-        return Some(Failure { status, code: error.code(), text: Some(error.to_string()), retry_after_seconds: wait });
+        return Some(failure_of(error, &request_id(req), now));
     }
     if let Some(refused) = error.as_error::<Refused>() {
         return Some(Failure { status, code: "FORBIDDEN", text: Some(refused.to_string()), retry_after_seconds: None });
@@ -84,18 +73,34 @@ fn read_failure(req: &HttpRequest, res: &HttpResponse<impl MessageBody>) -> Opti
     Some(Failure { status: 500, code: "INTERNAL", text: None, retry_after_seconds: None })
 }
 
+fn failure_of(error: &AppError, request_id: &str, now: Option<Timestamp>) -> Failure {
+    if let AppError::Internal(cause) = error {
+        tracing::error!(cause = format!("{cause:#}"), request_id, "internal error");
+    }
+    if let AppError::Unavailable(cause) = error {
+        tracing::error!(cause, request_id, "database unavailable");
+    }
+    let wait = error.retry_at().zip(now).map(|(at, now)| at.since(now).as_seconds_up().max(1));
+    let wait = match error {
+        AppError::RateLimited { seconds } => Some(i64::from(*seconds)),
+        _ => wait,
+    };
+    let wait = wait.or(matches!(error, AppError::Unavailable(_)).then_some(2));
+    Failure { status: error.status(), code: error.code(), text: Some(error.to_string()), retry_after_seconds: wait }
+}
+
 /// The id that the request carries.
 pub(super) fn request_id(req: &HttpRequest) -> String {
     req.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
 }
 
-fn add_headers(req: &HttpRequest, failure: &Failure, res: &mut HttpResponse) {
+fn add_headers(path: &str, failure: &Failure, res: &mut HttpResponse) {
     let headers = res.headers_mut();
     if let Some(seconds) = failure.retry_after_seconds {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     if failure.status == 405
-        && let Ok(allow) = HeaderValue::from_str(&routes::methods_of(req.path()).join(", "))
+        && let Ok(allow) = HeaderValue::from_str(&routes::methods_of(path).join(", "))
     {
         headers.insert(header::ALLOW, allow);
     }
@@ -112,7 +117,7 @@ pub(super) async fn as_problems(
     let mut res = next.call(req).await?.map_into_boxed_body();
     let req = res.request().clone();
     if let Some(failure) = read_failure(&req, res.response()) {
-        res = res.into_response(problem(&req, &failure));
+        res = res.into_response(problem(req.path(), &request_id(&req), &failure));
     }
     // There for callers whose key was recognised.
     if let Some(limits) = req.extensions().get() {
@@ -121,13 +126,12 @@ pub(super) async fn as_problems(
     Ok(res)
 }
 
-/// A failure as problem+json, for handlers outside of that middleware.
-pub(super) fn problem_of(req: &HttpRequest, error: AppError) -> HttpResponse {
-    let res = HttpResponse::from_error(error);
-    read_failure(req, &res).map_or(res, |failure| problem(req, &failure))
+/// A failure as problem+json, for what stands outside of that middleware.
+pub(super) fn problem_of(state: &State, path: &str, request_id: &str, error: &AppError) -> HttpResponse {
+    problem(path, request_id, &failure_of(error, request_id, Some(state.gate.now())))
 }
 
-fn problem(req: &HttpRequest, failure: &Failure) -> HttpResponse {
+fn problem(path: &str, request_id: &str, failure: &Failure) -> HttpResponse {
     let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let title = status.canonical_reason().unwrap_or("Error");
     if failure.code == "UNAUTHORIZED" {
@@ -135,11 +139,11 @@ fn problem(req: &HttpRequest, failure: &Failure) -> HttpResponse {
     }
     let body = json!({
         "type": "about:blank", "title": title, "status": failure.status, "code": failure.code,
-        "detail": failure.text.as_deref().unwrap_or(title), "request_id": request_id(req),
+        "detail": failure.text.as_deref().unwrap_or(title), "request_id": request_id,
     });
     let mut res = HttpResponse::build(status).content_type("application/problem+json").json(body);
     res.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    add_headers(req, failure, &mut res);
+    add_headers(path, failure, &mut res);
     res
 }
 
@@ -183,7 +187,7 @@ pub(super) async fn as_pages(
         }
         _ => error_page(&req, &failure).await,
     };
-    add_headers(&req, &failure, &mut answer);
+    add_headers(req.path(), &failure, &mut answer);
     // Cookies that the session layer set must survive the new body.
     for cookie in res.headers().get_all(header::SET_COOKIE) {
         answer.headers_mut().append(header::SET_COOKIE, cookie.clone());

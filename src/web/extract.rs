@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use actix_web::dev::Payload;
+use actix_web::dev::{Payload, RequestHead};
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
 use serde::Deserialize;
@@ -43,8 +43,8 @@ pub struct Htmx {
 type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, AppError>>>>;
 
 /// What a request says its body is, without parameters; empty where it says nothing. To be compared without regard to case.
-fn content_type(req: &HttpRequest) -> &str {
-    let value = req.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+fn content_type(req: &RequestHead) -> &str {
+    let value = req.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     value.split(';').next().unwrap_or("").trim()
 }
 
@@ -63,7 +63,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Form<T> {
     type Future = Boxed<Self>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let is_form = content_type(req).eq_ignore_ascii_case(FORM);
+        let is_form = content_type(req.head()).eq_ignore_ascii_case(FORM);
         let payload = payload.take();
         Box::pin(async move {
             if !is_form {
@@ -100,25 +100,25 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (req, payload) = (req.clone(), payload.take());
         Box::pin(async move {
-            let body = json_bytes(&req, payload).await?;
+            let body = json_bytes(req.head(), payload).await?;
             json_from(&body).map(|value| Self(value, body.clone()))
         })
     }
 }
 
 /// The body of a request with JSON; without a body, an object without members.
-pub(super) async fn json_bytes(req: &HttpRequest, payload: Payload) -> Result<web::Bytes, AppError> {
+pub(super) async fn json_bytes(req: &RequestHead, payload: Payload) -> Result<web::Bytes, AppError> {
     json_bytes_up_to(req, payload, BODY_BYTES_MAX).await
 }
 
 /// The same where more may be sent at once.
 pub(super) async fn json_bytes_up_to(
-    req: &HttpRequest,
+    req: &RequestHead,
     payload: Payload,
     bytes_max: usize,
 ) -> Result<web::Bytes, AppError> {
     // As almost everybody writes it, it need not be taken apart.
-    let is_usual = req.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes() == JSON.as_bytes());
+    let is_usual = req.headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes() == JSON.as_bytes());
     let kind = if is_usual { JSON } else { content_type(req) };
     if !is_usual && !kind.is_empty() && !kind.eq_ignore_ascii_case(JSON) {
         return Err(AppError::UnsupportedType(JSON));

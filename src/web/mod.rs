@@ -9,6 +9,7 @@ pub mod docs;
 mod errors;
 mod extract;
 mod finish;
+mod front;
 pub mod mail;
 mod metrics;
 pub mod pages;
@@ -22,13 +23,15 @@ mod state;
 mod streams;
 pub mod views;
 
+use actix_http::Request;
+use actix_service::IntoServiceFactory as _;
 use actix_session::SessionMiddleware;
 use actix_session::config::{CookieContentSecurity, PersistentSession};
-use actix_web::body::MessageBody;
+use actix_web::body::BoxBody;
 use actix_web::cookie::{Key, SameSite};
-use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::dev::{AppConfig, Response, ServiceFactory};
 use actix_web::middleware::from_fn;
-use actix_web::{App, web};
+use actix_web::{App, Error, web};
 
 pub use extract::{Form, Htmx, Json, Query};
 pub use metrics::MetricsAccess;
@@ -42,41 +45,33 @@ pub use streams::Streams;
 #[must_use]
 pub fn app(
     state: web::Data<State>,
-) -> App<
-    impl ServiceFactory<
-        ServiceRequest,
-        Config = (),
-        Response = ServiceResponse<impl MessageBody>,
-        Error = actix_web::Error,
-        InitError = (),
-    >,
-> {
+) -> impl ServiceFactory<Request, Config = AppConfig, Response = Response<BoxBody>, Error = Error, InitError = ()> {
     let session = session_middleware(&state);
-    App::new()
-        .app_data(state.clone())
-        // Outside of `finish`: what is asked on every request of every customer sets its own few headers.
-        .configure(routes::check_routes)
-        .service(
-            web::scope("")
-                .wrap(from_fn(finish::finish))
-                .configure(routes::service_routes)
-                .service(
-                    web::scope("/v1")
-                        .wrap(from_fn(errors::as_problems))
-                        .configure(routes::api_routes)
-                        .default_service(web::to(errors::no_route)),
-                )
-                .service(
-                    web::scope("")
-                        .wrap(from_fn(session::note_reader))
-                        .wrap(session)
-                        .wrap(from_fn(session::tell_apart))
-                        .wrap(from_fn(cross_site::refuse))
-                        .wrap(from_fn(errors::as_pages))
-                        .configure(routes::page_routes)
-                        .default_service(web::to(errors::no_route)),
-                ),
-        )
+    let app = App::new().app_data(state.clone()).service(
+        web::scope("")
+            .wrap(from_fn(finish::finish))
+            .configure(routes::service_routes)
+            .service(
+                web::scope("/v1")
+                    .wrap(from_fn(errors::as_problems))
+                    // Listed among the checks: what is not answered there comes here.
+                    .route("/keys/verify", web::post().to(api::verify::refuse))
+                    .configure(routes::api_routes)
+                    .default_service(web::to(errors::no_route)),
+            )
+            .service(
+                web::scope("")
+                    .wrap(from_fn(session::note_reader))
+                    .wrap(session)
+                    .wrap(from_fn(session::tell_apart))
+                    .wrap(from_fn(cross_site::refuse))
+                    .wrap(from_fn(errors::as_pages))
+                    .configure(routes::page_routes)
+                    .default_service(web::to(errors::no_route)),
+            ),
+    );
+    // Outside of `finish`: what is asked on every request of every customer sets its own few headers.
+    front::FrontFactory { state, app: app.into_factory() }
 }
 
 fn session_middleware(state: &web::Data<State>) -> SessionMiddleware<session::Store> {

@@ -49,16 +49,42 @@ pub struct Route {
 }
 
 macro_rules! routes {
-    ($table:ident, $configure:ident, $prefix:literal: $($all:tt)*) => {
-        routes! { $table, $configure, $prefix, to, std::convert::identity: $($all)* }
-    };
-    ($table:ident, $configure:ident, $prefix:literal, $put:ident, $made:path: $($method:ident $path:literal $access:ident => $handler:path;)*) => {
+    ($table:ident, $configure:ident, $prefix:literal: $($method:ident $path:literal $access:ident => $handler:path;)*) => {
         const $table: &[Route] = &[$(Route { method: stringify!($method), path: concat!($prefix, $path), access: Access::$access }),*];
 
         pub(super) fn $configure(config: &mut web::ServiceConfig) {
-            $(config.route($path, method_route(stringify!($method)).$put($made($handler)));)*
+            $(config.route($path, method_route(stringify!($method)).to($handler));)*
         }
     };
+}
+
+/// What stands before the application, see `front`.
+macro_rules! checks {
+    ($($method:ident $path:literal $access:ident => $check:ident;)*) => {
+        const CHECKS: &[Route] = &[$(Route { method: stringify!($method), path: $path, access: Access::$access }),*];
+
+        /// Who answers requests about keys.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Check {
+            $($check),*
+        }
+
+        /// Which of them a request is for.
+        pub(super) fn check_of(method: &Method, path: &str) -> Option<Check> {
+            $(if is_below($path, path) && is_taken(stringify!($method), method) {
+                return Some(Check::$check);
+            })*
+            None
+        }
+    };
+}
+
+fn is_below(pattern: &'static str, path: &str) -> bool {
+    pattern.strip_suffix("{path:.*}").map_or(path == pattern, |above| path.starts_with(above))
+}
+
+fn is_taken(pattern: &'static str, method: &Method) -> bool {
+    pattern == "ANY" || pattern == method.as_str()
 }
 
 fn method_route(method: &'static str) -> actix_web::Route {
@@ -86,12 +112,10 @@ routes! { SERVICE, service_routes, "":
     GET "/docs/{page}" Anyone => pages::docs::page;
 }
 
-// They are tried in this order: what is found by comparing comes before what takes a regular expression. They take the request as
-// it is, for to have it taken apart for them takes its time too.
-routes! { CHECKS, check_routes, "", service, actix_web::dev::fn_service:
-    ANY "/v1/auth" Key => api::auth::auth;
-    POST "/v1/keys/verify" Service => api::verify::verify;
-    ANY "/v1/auth/{path:.*}" Key => api::auth::auth_below;
+checks! {
+    ANY "/v1/auth" Key => Auth;
+    ANY "/v1/auth/{path:.*}" Key => AuthBelow;
+    POST "/v1/keys/verify" Service => Verify;
 }
 
 routes! { API, api_routes, "/v1":
@@ -231,4 +255,39 @@ pub fn reads_its_session(method: &Method, path: &str) -> bool {
     let is_list = |path: &str| path.starts_with("/orgs/") && path.ends_with("/settings/api-keys");
     [Method::GET, Method::HEAD].contains(method)
         && (is_list(path) || (path.contains('%') && is_list(&percent_decode_str(path).decode_utf8_lossy())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_are_found_where_their_patterns_fit() {
+        let paths = [
+            "/v1/auth",
+            "/v1/auth/",
+            "/v1/auth/require/role:admin",
+            "/v1/auth//",
+            "/v1/authx",
+            "/v1",
+            "/v1/aut",
+            "/",
+            "",
+            "/v1/keys/verify",
+            "/v1/keys/verify/",
+            "/v1/keys/verif",
+            "/V1/auth",
+            "/v1/keys",
+            "/x/v1/auth",
+            "/v1/auth/{path:.*}",
+        ];
+        for (path, method) in paths.iter().flat_map(|path| [(path, Method::GET), (path, Method::POST)]) {
+            let by_pattern = CHECKS.iter().find(|route| {
+                let takes = route.method == "ANY" || route.method == method.as_str();
+                takes && ResourceDef::new(route.path).is_match(path)
+            });
+            let found = check_of(&method, path).map(|check| CHECKS[check as usize]);
+            assert_eq!(found.map(|route| route.path), by_pattern.map(|route| route.path), "{method} {path}");
+        }
+    }
 }

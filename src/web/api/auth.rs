@@ -2,26 +2,30 @@
 //! status and headers alone. Every identity header is always there, `-` when there is nothing to say: one that is missing
 //! would let a client's forged one through in some proxies.
 
+use std::rc::Rc;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_http::Request;
+use actix_web::HttpResponse;
+use actix_web::dev::RequestHead;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::{Error, HttpRequest, HttpResponse, web};
+use futures_util::FutureExt as _;
+use futures_util::future::Either;
 
 use super::auth_path::{self, Require};
 use super::hot::{self, problem_text};
 use super::original::{self, Original};
 use super::presented::{self, Presented};
 use super::rate_limit;
-use crate::actions::AppError;
 use crate::clock::Moment;
 use crate::domain::in_url;
 use crate::domain::org::Role;
 use crate::domain::verdict::Verdict;
 use crate::gate::limit::Limits;
 use crate::gate::{Checked, NoLease, Pass, Seen};
+use crate::web::front::{self, Answering};
 use crate::web::{State, client};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -73,13 +77,14 @@ enum Answer {
     method(get, head, post, put, patch, delete, options, trace), path = "/v1/auth", tag = "Checking",
     responses((status = 200, description = "Let it in; `X-Keyrack-…` headers say whose key it is")),
 )]
-pub async fn auth(req: ServiceRequest) -> Result<ServiceResponse, Error> {
-    let (req, _) = req.into_parts();
-    let res = match req.app_data::<web::Data<State>>() {
-        Some(state) => hot::at_once_or_later(state.gate.may_wait(), |may_wait| answer_for(&req, state, may_wait)).await,
-        None => return Err(AppError::NotFound.into()),
-    };
-    Ok(ServiceResponse::new(req, res))
+pub(in crate::web) fn auth(req: Request, state: &Rc<State>) -> Answering {
+    if !state.gate.may_wait()
+        && let Some(res) = answer_for(req.head(), state, false).now_or_never()
+    {
+        return front::at_once(res);
+    }
+    let state = state.clone();
+    Either::Right(Box::pin(async move { Ok(answer_for(req.head(), &state, true).await.into()) }))
 }
 
 /// The same, with what is required, or with the path that a proxy appends.
@@ -88,13 +93,13 @@ pub async fn auth(req: ServiceRequest) -> Result<ServiceResponse, Error> {
     params(("path" = String, Path, description = "`require/role:admin`, `nginx`, `nginx/require/role:admin`, `envoy/…`")),
     responses((status = 200, description = "Let it in; `X-Keyrack-…` headers say whose key it is")),
 )]
-pub async fn auth_below(req: ServiceRequest) -> Result<ServiceResponse, Error> {
-    auth(req).await
+pub(in crate::web) fn auth_below(req: Request, state: &Rc<State>) -> Answering {
+    auth(req, state)
 }
 
-async fn answer_for(req: &HttpRequest, state: &State, may_wait: bool) -> HttpResponse {
+async fn answer_for(req: &RequestHead, state: &State, may_wait: bool) -> HttpResponse {
     let began = Moment::now();
-    let asked = auth_path::read(req.uri().path());
+    let asked = auth_path::read(req.uri.path());
     let request_id = hot::request_id();
     let answer = match asked.require {
         Require::Unknown => {
@@ -111,7 +116,7 @@ async fn answer_for(req: &HttpRequest, state: &State, may_wait: bool) -> HttpRes
 }
 
 async fn decide(
-    req: &HttpRequest,
+    req: &RequestHead,
     (state, may_wait): (&State, bool),
     require: Option<Role>,
     rest: &str,
@@ -119,7 +124,7 @@ async fn decide(
 ) -> Answer {
     let proxies = &state.config.trusted_proxies;
     let original = Original::of(req, client::is_from_proxy(req, proxies), rest);
-    let values = |name: HeaderName| req.headers().get_all(name).map(HeaderValue::as_bytes);
+    let values = |name: HeaderName| req.headers.get_all(name).map(HeaderValue::as_bytes);
     let in_headers = presented::in_headers(values(header::AUTHORIZATION), values(API_KEY));
     let in_query = if in_url::is_taken_at(&state.rules.url_endpoints, original.path) {
         presented::in_query(original.query)
@@ -239,7 +244,7 @@ fn put_identity(headers: &mut HeaderMap, pass: Option<&Pass>) {
     headers.insert(KEY_ID, value(pass.key_id()));
     headers.insert(ORG, value(&pass.org.id));
     headers.insert(PROFILE, value(&pass.profile.id));
-    headers.insert(ENVIRONMENT, value(&pass.environment));
+    headers.insert(ENVIRONMENT, value(pass.environment));
     headers.insert(USER, value(&pass.user.id));
     headers.insert(ROLE, pass.role.map_or(NOTHING, |role| HeaderValue::from_static(role.as_str())));
 }

@@ -42,7 +42,7 @@ pub async fn stripe(
     if secrets.is_empty() {
         return Err(AppError::NotFound);
     }
-    let body = extract::json_bytes_up_to(&req, payload.into_inner(), BYTES_MAX).await?;
+    let body = extract::json_bytes_up_to(req.head(), payload.into_inner(), BYTES_MAX).await?;
     let mut headers = req.headers().get_all("stripe-signature").filter_map(|value| value.to_str().ok());
     let header = match (headers.next(), headers.next()) {
         (Some(header), None) => header,

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use actix_web::dev::Payload;
+use actix_web::dev::{Payload, RequestHead};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 
@@ -101,11 +101,8 @@ fn presented(headers: &HeaderMap) -> Result<Cow<'_, str>, AppError> {
 }
 
 /// Whether a credential stands in the address, where it is never taken (ruling 12).
-fn is_in_query(req: &HttpRequest) -> bool {
-    let query = req.query_string();
-    if query.is_empty() {
-        return false;
-    }
+fn is_in_query(req: &RequestHead) -> bool {
+    let Some(query) = req.uri.query() else { return false };
     let names = query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
     names.into_iter().any(|name| matches!(name, "token" | "api_key"))
 }
@@ -132,7 +129,7 @@ async fn identify_command_line(
 async fn identify(req: HttpRequest) -> Result<Caller, AppError> {
     let state = req.app_data::<web::Data<State>>().cloned().ok_or(AppError::NotFound)?;
     let origin = client::origin(&req, "api");
-    if is_in_query(&req) {
+    if is_in_query(req.head()) {
         return Err(AppError::BadRequest("Send the credential in a header, not in the address.".to_owned()));
     }
     let token = presented(req.headers())?;
@@ -188,7 +185,7 @@ pub(super) struct Holder {
 pub(super) async fn holder(req: &HttpRequest) -> Result<Holder, AppError> {
     let state = req.app_data::<web::Data<State>>().cloned().ok_or(AppError::NotFound)?;
     let origin = client::origin(req, "api");
-    if is_in_query(req) {
+    if is_in_query(req.head()) {
         return Err(AppError::BadRequest("Send the credential in a header, not in the address.".to_owned()));
     }
     let token = presented(req.headers())?;
@@ -199,23 +196,31 @@ pub(super) async fn holder(req: &HttpRequest) -> Result<Holder, AppError> {
     Ok(Holder { pass, hash: secret.hash(), origin })
 }
 
-/// Lets in only who has a service token, from memory.
+/// Whether this is one of the operator's backends, from memory; false for whoever presents a credential of another kind.
 ///
 /// # Errors
-/// The public 401, or 403 for an API key that is good.
-pub(super) async fn only_service(req: &HttpRequest, state: &State) -> Result<(), AppError> {
+/// The public 401 for no credential, and for a service token that is none.
+pub(super) fn has_service_token(req: &RequestHead, state: &State) -> Result<bool, AppError> {
     if is_in_query(req) {
         return Err(AppError::BadRequest("Send the credential in a header, not in the address.".to_owned()));
     }
-    let token = presented(req.headers())?;
-    if token.starts_with(SERVICE_PREFIX) {
-        return state.gate.find_service_token(&token)?.map(drop).ok_or(AppError::SignIn);
+    let token = presented(&req.headers)?;
+    if !token.starts_with(SERVICE_PREFIX) {
+        return Ok(false);
     }
-    // In a box, so that a good request does not carry the room for it.
-    match Box::pin(identify(req.clone())).await? {
-        Caller::Key(_) | Caller::CommandLine(_) => Err(AppError::Denied(Denied::ServiceOnly)),
-        Caller::Service(_) => Ok(()),
+    state.gate.find_service_token(&token)?.map(|_| true).ok_or(AppError::SignIn)
+}
+
+/// Lets in only who has a service token, from memory.
+///
+/// # Errors
+/// The public 401, or 403 for another credential that is good.
+pub(super) async fn only_service(req: &HttpRequest, state: &State) -> Result<(), AppError> {
+    if has_service_token(req.head(), state)? {
+        return Ok(());
     }
+    identify(req.clone()).await?;
+    Err(AppError::Denied(Denied::ServiceOnly))
 }
 
 type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, AppError>>>>;

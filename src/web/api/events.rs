@@ -209,7 +209,7 @@ pub async fn report_outcomes(
     payload: web::Payload,
 ) -> Result<HttpResponse, AppError> {
     only_service(&req, &state).await?;
-    let bytes = extract::json_bytes_up_to(&req, payload.into_inner(), REPORTS_BYTES_MAX).await?;
+    let bytes = extract::json_bytes_up_to(req.head(), payload.into_inner(), REPORTS_BYTES_MAX).await?;
     let bodies: Vec<ReportBody> = extract::json_from(&bytes)?;
     if !(1..=REPORTS_MAX).contains(&bodies.len()) {
         return Err(AppError::field("body", format!("Send 1 to {REPORTS_MAX} reports at once.")));

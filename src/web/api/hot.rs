@@ -13,7 +13,6 @@ use futures_util::FutureExt as _;
 
 /// The request's id in an answer.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const HEX: &[u8; 16] = b"0123456789abcdef";
 /// What is [`copied`] for most answers, and for some of them.
 const ANSWER_BYTES: usize = 1024;
 const ROOM_BYTES: usize = 2 * ANSWER_BYTES;
@@ -72,10 +71,21 @@ pub(super) fn request_id() -> Short<32> {
     thread_local!(static NEXT: Cell<u128> = Cell::new(somewhere()));
     let place = NEXT.get().wrapping_add(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     NEXT.set(place);
-    let digits = place.to_be_bytes().map(|byte| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+    let digits = [place >> 96, place >> 64, place >> 32, place].map(|part| hexadecimal(part as u32).to_be_bytes());
     let mut id = Short { bytes: [0; 32], len: 32 };
     id.bytes.copy_from_slice(digits.as_flattened());
     id
+}
+
+/// The digits of a number, all at once: the first is the highest byte.
+fn hexadecimal(number: u32) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let spread = |halves: u64, by: u32, kept: u64| (halves | (halves << by)) & kept;
+    let halves = spread(u64::from(number), 16, 0x0000_ffff_0000_ffff);
+    let values = spread(spread(halves, 8, 0x00ff_00ff_00ff_00ff), 4, ONES * 15);
+    // One where six more would not fit into four bits: there letters stand.
+    let letters = ((values + ONES * 6) >> 4) & ONES;
+    values + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'0' - 10)
 }
 
 fn somewhere() -> u128 {
@@ -166,6 +176,13 @@ mod tests {
         let ids: std::collections::HashSet<String> = (0..1000).map(|_| request_id().as_str().to_owned()).collect();
         assert_eq!(ids.len(), 1000);
         assert!(ids.iter().all(|id| id.len() == 32));
+    }
+
+    #[test]
+    fn digits_are_hexadecimal() {
+        for number in [0, 1, 0x0123_4567, 0x89ab_cdef, 0xa090_f09f, u32::MAX] {
+            assert_eq!(hexadecimal(number).to_be_bytes(), format!("{number:08x}").as_bytes());
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The client's own request, of which a proxy asks `/v1/auth`: told by the headers of a trusted proxy, or by the path that
 //! Envoy appends. It is noted with the check and decides where a key may stand in the URL; it decides nothing else.
 
-use actix_web::HttpRequest;
+use actix_web::dev::RequestHead;
 use actix_web::http::header::{HeaderMap, HeaderName};
 
 /// The client's request.
@@ -25,13 +25,13 @@ pub const UNKNOWN: &str = "-";
 impl<'r> Original<'r> {
     /// By the proxy's headers where it is trusted (`is_trusted`), else by the rest of the path that was asked.
     #[must_use]
-    pub fn of(req: &'r HttpRequest, is_trusted: bool, rest: &'r str) -> Self {
+    pub fn of(req: &'r RequestHead, is_trusted: bool, rest: &'r str) -> Self {
         let path = if rest.is_empty() { UNKNOWN } else { rest };
-        let own = Self { method: req.method().as_str(), path, query: "" };
+        let own = Self { method: req.method.as_str(), path, query: "" };
         if !is_trusted {
             return own;
         }
-        let headers = req.headers();
+        let headers = &req.headers;
         let method = told(headers, ORIGINAL_METHOD, FORWARDED_METHOD).unwrap_or(Some(own.method));
         let uri = match told(headers, ORIGINAL_URI, FORWARDED_URI) {
             None => return Self { method: method.unwrap_or(UNKNOWN), ..own },
@@ -67,7 +67,7 @@ mod tests {
     fn check(headers: &[(&'static str, &str)], is_trusted: bool, rest: &str, expected: (&str, &str, &str)) {
         let request = headers.iter().fold(TestRequest::default(), |request, header| request.append_header(*header));
         let request = request.to_http_request();
-        let Original { method, path, query } = Original::of(&request, is_trusted, rest);
+        let Original { method, path, query } = Original::of(request.head(), is_trusted, rest);
         assert_eq!((method, path, query), expected, "{headers:?}");
     }
 

@@ -45,7 +45,7 @@ pub async fn revoke_self(
 ) -> Result<HttpResponse, AppError> {
     // Before the body is read: who holds no key learns nothing of what is wrong with it.
     let holder = credential::holder(&req).await?;
-    let bytes = extract::json_bytes(&req, payload.into_inner()).await?;
+    let bytes = extract::json_bytes(req.head(), payload.into_inner()).await?;
     let body: SelfRevokeBody = extract::json_from(&bytes)?;
     let (slug, id) = (holder.pass.org.slug.clone(), KeyId(holder.pass.key_id().to_owned()));
     let (who, key, reason) = (Who::Key { id: id.clone() }, id.clone(), body.reason.unwrap_or_default());

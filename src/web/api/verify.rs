@@ -1,27 +1,32 @@
 //! `POST /v1/keys/verify`: one of the operator's backends asks about a key, and is told the reason where it is not good.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
+use actix_http::Request;
+use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
-use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, RequestHead};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
+use futures_util::future::Either;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::credential;
-use super::hot;
+use super::credential::{self, Caller};
+use super::hot::{self, Short};
 use super::json_text::JsonText;
 use super::original::{self, UNKNOWN};
 use super::rate_limit::RateLimitObject;
 use crate::actions::AppError;
 use crate::clock::Moment;
 use crate::domain::org::Role;
+use crate::domain::policy::Denied;
 use crate::domain::time::Timestamp;
 use crate::domain::token::KeyFormat;
 use crate::domain::verdict::Verdict;
 use crate::gate::{Checked, Seen};
+use crate::web::front::{self, Answering};
 use crate::web::{State, client, errors, extract};
 
 /// `POST /v1/keys/verify`. Not `Debug`, on purpose: it holds a key.
@@ -153,31 +158,49 @@ fn put_answer(json: &mut JsonText, checked: &Checked, format: &KeyFormat, reques
 /// Whether a key is good, for one of the operator's backends. Always 200, whatever the key is: the reason stands in `code`.
 ///
 /// Callers without a service token get 401 or 403, a body that does not fit 422, and 503 when keys cannot be checked.
+// Gives the request back where it presents a credential of another kind: the application knows them.
 #[utoipa::path(post, path = "/v1/keys/verify", tag = "Checking", request_body = VerifyBody<'_>, responses((status = 200, body = VerifyAnswer<'_>)))]
-pub async fn verify(req: ServiceRequest) -> Result<ServiceResponse, Error> {
-    let (req, payload) = req.into_parts();
-    let Some(state) = req.app_data::<web::Data<State>>() else { return Err(AppError::NotFound.into()) };
+pub(in crate::web) fn verify(req: Request, state: &Rc<State>) -> Result<Answering, Request> {
     let (began, own_id) = (Moment::now(), hot::request_id());
-    let mut res = match answered(&req, payload, state, own_id.as_str()).await {
-        Ok(res) => res,
-        Err(error) => {
-            req.extensions_mut().insert(client::RequestId(own_id.as_str().to_owned()));
-            errors::problem_of(&req, error)
-        }
-    };
-    hot::put_usual_headers(res.headers_mut(), own_id.as_str());
-    state.running.observe_check(res.status().as_u16(), began.elapsed());
-    Ok(ServiceResponse::new(req, res))
+    match credential::has_service_token(req.head(), state) {
+        Ok(true) => {}
+        Ok(false) => return Err(req),
+        Err(error) => return Ok(front::at_once(finished(state, Err(error), own_id, began))),
+    }
+    let (state, (head, payload)) = (state.clone(), req.into_parts());
+    Ok(Either::Right(Box::pin(async move {
+        let answer = answered(&head, payload, &state, own_id.as_str()).await;
+        Ok(finished(&state, answer, own_id, began).into())
+    })))
 }
 
-async fn answered(req: &HttpRequest, payload: Payload, state: &State, own_id: &str) -> Result<HttpResponse, AppError> {
-    credential::only_service(req, state).await?;
+/// The same for whoever has no service token, but some other credential: told so.
+///
+/// # Errors
+/// Always.
+pub(in crate::web) async fn refuse(caller: Caller) -> Result<HttpResponse, AppError> {
+    match caller {
+        Caller::Key(_) | Caller::CommandLine(_) => Err(AppError::Denied(Denied::ServiceOnly)),
+        // The address is only equal to ours when its escapes are read.
+        Caller::Service(_) => Err(AppError::NotFound),
+    }
+}
+
+fn finished(state: &State, answer: Result<HttpResponse, AppError>, id: Short<32>, began: Moment) -> HttpResponse {
+    let failed = |error| errors::problem_of(state, "/v1/keys/verify", id.as_str(), &error);
+    let mut res = answer.unwrap_or_else(failed);
+    hot::put_usual_headers(res.headers_mut(), id.as_str());
+    state.running.observe_check(res.status().as_u16(), began.elapsed());
+    res
+}
+
+async fn answered(req: &RequestHead, payload: Payload, state: &State, own_id: &str) -> Result<HttpResponse, AppError> {
     let bytes = extract::json_bytes(req, payload).await?;
     hot::at_once_or_later(state.gate.may_wait(), |may_wait| checked(req, &bytes, (state, may_wait), own_id)).await
 }
 
 async fn checked(
-    req: &HttpRequest,
+    req: &RequestHead,
     body: &[u8],
     (state, may_wait): (&State, bool),
     own_id: &str,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use actix_web::body::{MessageBody, to_bytes};
-use actix_web::dev::Service;
+use actix_web::dev::{AppConfig, Service, ServiceFactory};
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 use actix_web::{HttpResponse, test, web};
@@ -235,10 +235,10 @@ impl TestApp {
         if let Some(serve) = self.service.borrow().clone() {
             return serve;
         }
-        let app = Rc::new(test::init_service(keyrack::web::app(self.state.clone())).await);
+        let app = keyrack::web::app(self.state.clone()).new_service(AppConfig::default()).await.unwrap();
         let serve: Serve = Rc::new(move |request| {
             let answer = app.call(request.to_request());
-            Box::pin(async move { Ok(answer.await?.into_parts().1.map_into_boxed_body()) })
+            Box::pin(async move { Ok(answer.await?.into()) })
         });
         *self.service.borrow_mut() = Some(serve.clone());
         serve

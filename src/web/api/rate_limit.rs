@@ -1,5 +1,7 @@
 //! What is left of a limit, told in answers: the structured fields of the IETF's draft, and JSON.
 
+use std::cell::RefCell;
+
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,22 +18,41 @@ const WINDOW_SECONDS: u32 = 60;
 /// Puts `RateLimit-Policy` and `RateLimit` into an answer, and `Retry-After` where a limit refused the request. Only for
 /// callers who were recognised: else a stranger could read how busy somebody is.
 pub fn put_headers(headers: &mut HeaderMap, limits: &Limits) {
-    let (mut policy, mut left) = (Short::<64>::new(), Short::<80>::new());
+    let Some(policy) = policy(limits) else { return };
+    headers.insert(POLICY, policy);
+    let mut left = Short::<80>::new();
     for (name, taken) in named(limits) {
-        put_field(&mut policy, name, ("q", taken.limit), ("w", WINDOW_SECONDS));
         put_field(&mut left, name, ("r", taken.remaining), ("t", taken.reset_seconds));
     }
-    if policy.as_str().is_empty() {
-        return;
-    }
-    for (name, value) in [(POLICY, policy.as_str()), (LEFT, left.as_str())] {
-        if let Some(value) = hot::header_value(value) {
-            headers.insert(name, value);
-        }
+    if let Some(value) = hot::header_value(left.as_str()) {
+        headers.insert(LEFT, value);
     }
     if !limits.allowed() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after(limits)));
     }
+}
+
+/// The quotas; nothing where there are none. Each thread remembers the last: most plans have the same.
+fn policy(limits: &Limits) -> Option<HeaderValue> {
+    type Quotas = (Option<u32>, Option<u32>);
+    thread_local!(static LAST: RefCell<Option<(Quotas, HeaderValue)>> = const { RefCell::new(None) });
+    let quota = |taken: &Option<Taken>| taken.as_ref().map(|taken| taken.limit);
+    let quotas = (quota(&limits.account), quota(&limits.key));
+    if quotas == (None, None) {
+        return None;
+    }
+    LAST.with_borrow_mut(|last| match last {
+        Some((known, value)) if *known == quotas => Some(value.clone()),
+        _ => {
+            let mut text = Short::<64>::new();
+            for (name, taken) in named(limits) {
+                put_field(&mut text, name, ("q", taken.limit), ("w", WINDOW_SECONDS));
+            }
+            let value = HeaderValue::from_str(text.as_str()).ok()?;
+            *last = Some((quotas, value.clone()));
+            Some(value)
+        }
+    })
 }
 
 /// Appends an item with two parameters to a structured field: `"account";q=600;w=60` (RFC 9651).

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::facts::OrgFacts;
 use super::index::{self, KeyRecord, KeyTag, OrgEntry};
-use super::limit::{Bucket, Limits};
+use super::limit::{Bucket, Limits, Quotas};
 use super::record::Note;
 use super::{Checked, Inner, Pass, Seen};
 use crate::domain::key::{KeyStatus, StatusFacts};
@@ -113,9 +113,10 @@ impl Inner {
         if asked.may_wait || (org.key_quota.is_some() && record.bucket.is_none()) {
             return None;
         }
-        let (account, none) = (&record.member.org.bucket, Bucket::default());
-        let key = record.bucket.as_deref().unwrap_or(&none);
-        Some(self.limiter.take_here(account, org.quota, key, org.key_quota, asked.uptime))
+        let none = Bucket::default();
+        let key = (record.bucket.as_deref().unwrap_or(&none), org.key_quota);
+        let quotas = Quotas { account: (&record.member.org.bucket, org.quota), key };
+        Some(self.limiter.take_here(quotas, asked.uptime))
     }
 
     /// Counts a request that could not be counted at once.
@@ -124,12 +125,13 @@ impl Inner {
         let facts = &pass.org;
         let is_missing = facts.key_quota.is_some() && bucket.is_none();
         let (made, none) = (is_missing.then(|| self.index.bucket_of(&pass.id)).flatten(), Bucket::default());
-        let of_key = bucket.as_deref().or(made.as_deref()).unwrap_or(&none);
+        let key = (bucket.as_deref().or(made.as_deref()).unwrap_or(&none), facts.key_quota);
+        let quotas = Quotas { account: (&org.bucket, facts.quota), key };
         if !may_wait {
-            return self.limiter.take_here(&org.bucket, facts.quota, of_key, facts.key_quota, uptime);
+            return self.limiter.take_here(quotas, uptime);
         }
         // In a box, so that a check that does not wait carries no room for it.
-        Box::pin(self.limiter.take(&facts.id, &org.bucket, facts.quota, of_key, facts.key_quota, uptime)).await
+        Box::pin(self.limiter.take(&facts.id, quotas, uptime)).await
     }
 
     pub(super) fn note(&self, judged: Judged, limits: Limits, seen: &Seen<'_>, at: Timestamp) -> Checked {

@@ -63,6 +63,16 @@ impl Bucket {
     }
 }
 
+/// What counts the requests of an organization and of one of its keys, and how many a minute there may be; nothing where that is
+/// not limited.
+#[derive(Debug, Clone, Copy)]
+pub struct Quotas<'b> {
+    /// The organization's.
+    pub account: (&'b Bucket, Option<u32>),
+    /// The key's own.
+    pub key: (&'b Bucket, Option<u32>),
+}
+
 /// How a request fared against the limits that hold for it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -137,57 +147,34 @@ impl Limiter {
 
     /// Takes one request from both limits, or from neither. `now_micros` is that of a clock that never goes back. Waits
     /// only where Redis has to be asked.
-    pub async fn take(
-        &self,
-        org: &str,
-        account: &Bucket,
-        quota: Option<u32>,
-        key: &Bucket,
-        key_quota: Option<u32>,
-        now_micros: i64,
-    ) -> Limits {
-        if let (Some(redis), Some(limit)) = (&self.redis, self.limit(account, quota))
+    pub async fn take(&self, org: &str, quotas: Quotas<'_>, now_micros: i64) -> Limits {
+        if let (Some(redis), Some(limit)) = (&self.redis, self.limit(quotas.account))
             && redis.is_up()
-            && let Some(limits) = take_shared(redis, org, limit, self.limit(key, key_quota), now_micros).await
+            && let Some(limits) = take_shared(redis, org, limit, self.limit(quotas.key), now_micros).await
         {
             return limits;
         }
-        self.take_here(account, quota, key, key_quota, now_micros)
+        self.take_here(quotas, now_micros)
     }
 
     /// Takes one request as [`Self::take`] does, and asks nobody.
     #[must_use]
-    pub fn take_here(
-        &self,
-        account: &Bucket,
-        quota: Option<u32>,
-        key: &Bucket,
-        key_quota: Option<u32>,
-        now_micros: i64,
-    ) -> Limits {
-        take_both(self.limit(account, quota), self.limit(key, key_quota), now_micros.saturating_mul(1000))
+    pub fn take_here(&self, quotas: Quotas<'_>, now_micros: i64) -> Limits {
+        take_both(self.limit(quotas.account), self.limit(quotas.key), now_micros.saturating_mul(1000))
     }
 
     /// How a request would fare, without taking anything.
     #[must_use]
-    pub fn look(
-        &self,
-        org: &str,
-        account: &Bucket,
-        quota: Option<u32>,
-        key: &Bucket,
-        key_quota: Option<u32>,
-        now_micros: i64,
-    ) -> Limits {
+    pub fn look(&self, org: &str, quotas: Quotas<'_>, now_micros: i64) -> Limits {
         let now = now_micros.saturating_mul(1000);
-        let account = self.limit(account, quota).map(|limit| match &self.redis {
+        let account = self.limit(quotas.account).map(|limit| match &self.redis {
             Some(redis) if redis.is_up() => redis.share(org).look(limit.quota, now_micros),
             _ => limit.look(now),
         });
-        Limits { account, key: self.limit(key, key_quota).map(|limit| limit.look(now)) }
+        Limits { account, key: self.limit(quotas.key).map(|limit| limit.look(now)) }
     }
 
-    fn limit<'b>(&self, bucket: &'b Bucket, quota: Option<u32>) -> Option<Limit<'b>> {
+    fn limit<'b>(&self, (bucket, quota): (&'b Bucket, Option<u32>)) -> Option<Limit<'b>> {
         let nodes = self.nodes.load(Ordering::Relaxed);
         quota.map(|quota| Limit { bucket, quota, nodes, rate: Rate::share(quota, nodes) })
     }

@@ -41,7 +41,7 @@ use follow::{Follower, Progress, Told, new_node_id};
 use index::{Index, KeyRecord};
 use judge::Asked;
 use lease::{LEASE_OVER, Lease};
-use limit::{Limiter, Limits};
+use limit::{Limiter, Limits, Quotas};
 use load::{Loader, tag_of};
 use metrics::{CheckMetrics, Checks, Gauges};
 use record::{RecordError, Recorder};
@@ -243,7 +243,8 @@ impl Gate {
         let look = |record: &KeyRecord| {
             let (org, bucket) = (record.member.org.clone(), record.bucket.clone().unwrap_or_default());
             let facts = org.facts.load();
-            self.0.limiter.look(&facts.id, &org.bucket, facts.quota, &bucket, facts.key_quota, uptime())
+            let quotas = Quotas { account: (&org.bucket, facts.quota), key: (&bucket, facts.key_quota) };
+            self.0.limiter.look(&facts.id, quotas, uptime())
         };
         tag_of(key).and_then(|tag| self.0.index.with(&tag, look)).unwrap_or_default()
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use keyrack::gate::limit::{Bucket, Limiter, Limits};
+use keyrack::gate::limit::{Bucket, Limiter, Limits, Quotas};
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -47,7 +47,8 @@ impl Node {
 
     async fn take(&self, quota: u32, key_quota: Option<u32>) -> Limits {
         let micros = i64::try_from(self.started.elapsed().as_micros()).unwrap() + 1;
-        self.limiter.take("org_acme", &self.account, Some(quota), &self.key, key_quota, micros).await
+        let quotas = Quotas { account: (&self.account, Some(quota)), key: (&self.key, key_quota) };
+        self.limiter.take("org_acme", quotas, micros).await
     }
 
     /// How many of `times` are let in.

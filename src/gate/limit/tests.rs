@@ -20,7 +20,11 @@ fn now_or_never<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn take(bucket: &Bucket, quota: u32, micros: i64) -> Taken {
-    let limits = now_or_never(Limiter::default().take("org", bucket, Some(quota), &Bucket::default(), None, micros));
+    let limits = now_or_never(Limiter::default().take(
+        "org",
+        Quotas { account: (bucket, Some(quota)), key: (&Bucket::default(), None) },
+        micros,
+    ));
     limits.account.unwrap()
 }
 
@@ -116,10 +120,10 @@ proptest! {
         let (account, key, mut now) = (Bucket::default(), Bucket::default(), 0);
         for pause in pauses {
             now += pause;
-            let before = limiter.look("org", &account, Some(quotas.0), &key, Some(quotas.1), now);
+            let before = limiter.look("org", Quotas { account: (&account, Some(quotas.0)), key: (&key, Some(quotas.1)) }, now);
             let states = || (account.0.load(Ordering::Relaxed), key.0.load(Ordering::Relaxed));
             let was = states();
-            let limits = now_or_never(limiter.take("org", &account, Some(quotas.0), &key, Some(quotas.1), now));
+            let limits = now_or_never(limiter.take("org", Quotas { account: (&account, Some(quotas.0)), key: (&key, Some(quotas.1)) }, now));
             prop_assert_eq!(limits.allowed(), before.allowed());
             if !limits.allowed() {
                 prop_assert_eq!(states(), was);
@@ -175,10 +179,16 @@ fn what_a_race_takes_from_one_limit_comes_back_when_the_other_refuses() {
         let (of_account, of_key) = (account.clone(), key.clone());
         let limiter = Limiter::default();
         let count = storm(8, 500, 0, move |_| {
-            now_or_never(limiter.take("org", &of_account, Some(1_000), &of_key, Some(100), 0)).allowed()
+            now_or_never(limiter.take(
+                "org",
+                Quotas { account: (&of_account, Some(1_000)), key: (&of_key, Some(100)) },
+                0,
+            ))
+            .allowed()
         });
         assert_eq!(count, 100);
-        let left = Limiter::default().look("org", &account, Some(1_000), &key, Some(100), 0);
+        let left =
+            Limiter::default().look("org", Quotas { account: (&account, Some(1_000)), key: (&key, Some(100)) }, 0);
         assert_eq!(left.account.unwrap().remaining, 900);
         assert_eq!(left.key.unwrap().remaining, 0);
     }
@@ -188,7 +198,11 @@ fn what_a_race_takes_from_one_limit_comes_back_when_the_other_refuses() {
 fn nodes_give_their_share_and_show_the_limit_of_the_plan() {
     let (limiter, account, key) = (Limiter::default(), Bucket::default(), Bucket::default());
     limiter.set_nodes(3);
-    let take = || now_or_never(limiter.take("org", &account, Some(600), &key, None, 0)).account.unwrap();
+    let take = || {
+        now_or_never(limiter.take("org", Quotas { account: (&account, Some(600)), key: (&key, None) }, 0))
+            .account
+            .unwrap()
+    };
     let first = take();
     assert_eq!((first.allowed, first.limit, first.remaining), (true, 600, 597));
     assert_eq!((0..600).filter(|_| take().allowed).count(), 199);
@@ -200,7 +214,11 @@ fn nodes_give_their_share_and_show_the_limit_of_the_plan() {
 #[test]
 fn no_limit_is_no_limit() {
     let limiter = Limiter::default();
-    let limits = now_or_never(limiter.take("org", &Bucket::default(), None, &Bucket::default(), None, 0));
+    let limits = now_or_never(limiter.take(
+        "org",
+        Quotas { account: (&Bucket::default(), None), key: (&Bucket::default(), None) },
+        0,
+    ));
     assert!(limits.allowed());
     assert_eq!(limits, Limits::default());
 }

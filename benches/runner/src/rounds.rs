@@ -1,6 +1,8 @@
 //! Interleaved rounds: what is compared runs within seconds of each other, again and again.
 
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 
@@ -99,7 +101,8 @@ pub fn run(bench: &Bench, heading: &str, mut targets: Vec<Target>) -> Result<()>
     let fire = |target: &Target, at: usize, seconds: u64| -> Result<Shot> {
         let before = processor_seconds(target.pid)?;
         let mut shot = fire(options, target.port, target.file(at), seconds)?;
-        shot.cpu = (processor_seconds(target.pid)? - before) * 1e6 / shot.requests as f64;
+        let after = settled(target.pid)?;
+        shot.cpu = (after - before) * 1e6 / shot.requests as f64;
         target.check(&shot).map(|()| shot)
     };
     // Warm, and not counted.
@@ -141,6 +144,20 @@ pub fn run(bench: &Bench, heading: &str, mut targets: Vec<Target>) -> Result<()>
     let broken: Vec<&str> =
         targets.iter().zip(&all).filter(|(_, shots)| shots.is_err()).map(|(target, _)| target.name.as_str()).collect();
     if broken.is_empty() { Ok(()) } else { bail!("not measured: {}", broken.join(", ")) }
+}
+
+/// Waits until a server has done what it put off while it was fired at, which would slow down whatever is fired at next. Returns the
+/// seconds of processor it has used by then.
+fn settled(pid: u32) -> Result<f64> {
+    let mut used = processor_seconds(pid)?;
+    for _ in 0..80 {
+        sleep(Duration::from_millis(250));
+        let before = std::mem::replace(&mut used, processor_seconds(pid)?);
+        if used - before < 0.015 {
+            break;
+        }
+    }
+    Ok(used)
 }
 
 fn row(targets: &[Target], all: &[Shots], first: &[Shot], at: usize) -> Vec<String> {

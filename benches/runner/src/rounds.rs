@@ -146,18 +146,23 @@ pub fn run(bench: &Bench, heading: &str, mut targets: Vec<Target>) -> Result<()>
     if broken.is_empty() { Ok(()) } else { bail!("not measured: {}", broken.join(", ")) }
 }
 
-/// Waits until a server has done what it put off while it was fired at, which would slow down whatever is fired at next. Returns the
+/// Quarters of a second in which nothing happens: Keyrack writes what it noted twice a second. What it adds up every ten seconds is
+/// not waited for.
+const QUIET: u32 = 3;
+
+/// Waits until a server has written what it noted while it was fired at, which would slow down whatever is fired at next. Returns the
 /// seconds of processor it has used by then.
 fn settled(pid: u32) -> Result<f64> {
-    let mut used = processor_seconds(pid)?;
-    for _ in 0..80 {
+    let (mut used, mut quiet) = (processor_seconds(pid)?, 0);
+    for _ in 0..120 {
         sleep(Duration::from_millis(250));
         let before = std::mem::replace(&mut used, processor_seconds(pid)?);
-        if used - before < 0.015 {
-            break;
+        quiet = if used - before < 0.015 { quiet + 1 } else { 0 };
+        if quiet == QUIET {
+            return Ok(used);
         }
     }
-    Ok(used)
+    bail!("the server did not come to rest in half a minute")
 }
 
 fn row(targets: &[Target], all: &[Shots], first: &[Shot], at: usize) -> Vec<String> {

@@ -296,3 +296,24 @@ fn a_server_that_is_killed_loses_the_last_second_at_most() {
     assert!(safe > 10 && (safe..=answered.len()).contains(&counted), "{counted} of {}, {safe} safe", answered.len());
     assert_eq!(usize::try_from(weight_of(&app.database, "org_acme")).unwrap(), counted);
 }
+
+#[test]
+fn each_key_keeps_its_own_last_client_however_many_checks_are_counted_together() {
+    let app = TestApp::new();
+    let keys = ["a", "b", "c"].map(|name| app.db_create_key("ben", name));
+    let (recorder, org): (_, Arc<str>) = (recorder(&app.database, 0), "org_acme".into());
+    let tags = keys.each_ref().map(|key| find(&app, &key.id).current.hash.tag());
+    // The first two are the same text when put together.
+    let clients = [("192.0.2.1", "1x"), ("192.0.2.11", "x"), ("", "")];
+    for n in 0..1000 {
+        let (address, client) = clients[n % 3];
+        let (seen, at) = (Seen { address, client, ..SEEN }, two().plus(Span::seconds(n as i64 / 100)));
+        recorder.note(&Note { secret: tags[n % 3], at, ..note(&keys[n % 3].id, &org, Verdict::Valid, &seen) });
+    }
+    recorder.flush().unwrap();
+    for (key, (address, client)) in keys.iter().zip(clients) {
+        let used = find(&app, &key.id).last_use.unwrap();
+        assert_eq!((used.address.as_str(), used.client.as_str()), (address, client));
+    }
+    assert_eq!(weight_of(&app.database, "org_acme"), 1000);
+}

@@ -11,7 +11,7 @@ use crate::domain::sent::{ADDRESS, CLIENT, METHOD, PATH, REQUEST_ID, beginning, 
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
 
-/// So many first events of a key and verdict are stored from each slot before the loud ones get any more.
+/// So many first events of a key and verdict, from each slot, may be stored from what is kept back for them.
 const EARLY: u64 = 4;
 /// So many checks are remembered one after the other before they are counted.
 const LOG_MAX: usize = 256;
@@ -259,8 +259,17 @@ impl Slot {
         self.last_text
     }
 
+    /// Counts the last, and forgets events of checks that there was no room to count: none is there without the other.
+    pub(super) fn close(&mut self, budget: &Budget) {
+        self.count(budget);
+        if self.lost > 0 {
+            let Self { cells, events, .. } = self;
+            events.retain(|event| cells.contains_key(&event.cell));
+        }
+    }
+
     /// Counts what was only written down.
-    pub(super) fn count(&mut self, budget: &Budget) {
+    fn count(&mut self, budget: &Budget) {
         for Logged { key, secret, at, org, verdict, text } in self.log.drain(..) {
             let tally = match self.cells.entry(cell_of(key, secret, at, verdict)) {
                 Entry::Occupied(entry) => entry.into_mut(),
@@ -288,4 +297,22 @@ impl Slot {
 fn cell_of(key: [u8; 8], secret: i64, at: Timestamp, verdict: Verdict) -> Cell {
     let micros = at.as_micros();
     Cell { key, secret, at: micros - micros.rem_euclid(MINUTE), verdict }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Seen;
+    use super::*;
+
+    #[test]
+    fn a_check_that_there_is_no_room_to_count_leaves_no_event() {
+        let (budget, org, seen) = (Budget::new(100), Arc::<str>::from("org_acme"), Seen::default());
+        budget.cells.store(1, Ordering::Relaxed);
+        let (mut slot, at) = (Slot::default(), Timestamp::from_micros(0));
+        for key in [*b"AAAAAAAA", *b"BBBBBBBB"] {
+            slot.note(&Note { key, org: &org, secret: 0, verdict: Verdict::Revoked, at, seen: &seen }, &budget);
+        }
+        slot.close(&budget);
+        assert_eq!((slot.cells.len(), slot.lost, slot.events.len()), (1, 1, 1));
+    }
 }

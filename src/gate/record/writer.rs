@@ -58,7 +58,7 @@ impl Writer {
         Self { db, format, events_max, pending, spare, networks, until_backlog: 0, not_stored: 0 }
     }
 
-    /// Takes over what a slot holds. Its lock is held for an exchange of two pointers only.
+    /// Takes over what a slot holds. Its lock is held only while it is exchanged for an empty one.
     pub(super) fn take(&mut self, slot: &Mutex<Slot>, budget: &Budget) {
         {
             let mut slot = lock(slot);
@@ -67,7 +67,7 @@ impl Writer {
             }
             std::mem::swap(&mut *slot, &mut self.spare);
         }
-        self.spare.count(budget);
+        self.spare.close(budget);
         budget.give_back_cells(self.spare.cells.len());
         self.pending.take(&mut self.spare);
         if self.spare.cells.capacity() > ROOM_MAX {

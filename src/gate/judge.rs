@@ -1,12 +1,13 @@
 //! The decision itself: which key a text belongs to, whether it is good, and what its limits say.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
 use super::facts::OrgFacts;
 use super::index::{self, KeyRecord, KeyTag, OrgEntry};
 use super::limit::{Bucket, Limits, Quotas};
 use super::record::Note;
-use super::{Checked, Inner, Pass, Seen};
+use super::{Checked, Inner, Pass, Question, Seen};
 use crate::domain::key::{KeyStatus, StatusFacts};
 use crate::domain::org::Role;
 use crate::domain::time::Timestamp;
@@ -15,14 +16,11 @@ use crate::domain::verdict::{KeyFacts, Verdict, matching_secret, verdict};
 
 /// What is asked of a text, and when.
 pub(super) struct Asked {
-    /// What the key must be allowed to do at least.
-    pub(super) require: Option<Role>,
+    pub(super) question: Question,
     pub(super) in_url: bool,
     pub(super) now: Timestamp,
     /// The same moment by the clock that never goes back, in microseconds.
     pub(super) uptime: i64,
-    /// Whether there is time to count together with other nodes.
-    pub(super) may_wait: bool,
 }
 
 /// What is to be said of a text.
@@ -50,6 +48,9 @@ impl Inner {
         let judge = |record: Option<&KeyRecord>| {
             // What is far away is asked for before the hash is made, and comes meanwhile.
             let role = record.and_then(|record| record.member.role());
+            if asked.question.with_name {
+                black_box(record.and_then(|record| record.name.as_bytes().first()));
+            }
             // Also where there is no such key, or time would tell.
             let presented = secret.hash();
             self.judge_key(record?, role, presented, asked)
@@ -80,7 +81,7 @@ impl Inner {
         };
         let verdict = match verdict(&facts, now) {
             Verdict::Valid if asked.in_url && !record.url_allowed => Verdict::NotInUrl,
-            Verdict::Valid if asked.require.is_some_and(|least| role < Some(least)) => Verdict::RoleTooLow,
+            Verdict::Valid if asked.question.require.is_some_and(|least| role < Some(least)) => Verdict::RoleTooLow,
             verdict => verdict,
         };
         let limits = match verdict {
@@ -90,7 +91,7 @@ impl Inner {
         let uncounted = limits.is_none().then(|| (member.org.clone(), record.bucket.clone()));
         let pass = Pass {
             id: record.id,
-            name: record.name.clone(),
+            name: asked.question.with_name.then(|| record.name.clone()),
             environment: self.index.environment(record.environment),
             status: status(record, expires_at, now),
             url_allowed: record.url_allowed,
@@ -110,7 +111,7 @@ impl Inner {
         if org.quota.is_none() && org.key_quota.is_none() {
             return Some(Limits::default());
         }
-        if asked.may_wait || (org.key_quota.is_some() && record.bucket.is_none()) {
+        if asked.question.may_wait || (org.key_quota.is_some() && record.bucket.is_none()) {
             return None;
         }
         let none = Bucket::default();
@@ -120,18 +121,18 @@ impl Inner {
     }
 
     /// Counts a request that could not be counted at once.
-    pub(super) async fn take(&self, judged: &Judged, uptime: i64, may_wait: bool) -> Limits {
+    pub(super) async fn take(&self, judged: &Judged, asked: &Asked) -> Limits {
         let Some(Found { pass, uncounted: Some((org, bucket)), .. }) = &judged.found else { return Limits::default() };
         let facts = &pass.org;
         let is_missing = facts.key_quota.is_some() && bucket.is_none();
         let (made, none) = (is_missing.then(|| self.index.bucket_of(&pass.id)).flatten(), Bucket::default());
         let key = (bucket.as_deref().or(made.as_deref()).unwrap_or(&none), facts.key_quota);
         let quotas = Quotas { account: (&org.bucket, facts.quota), key };
-        if !may_wait {
-            return self.limiter.take_here(quotas, uptime);
+        if !asked.question.may_wait {
+            return self.limiter.take_here(quotas, asked.uptime);
         }
         // In a box, so that a check that does not wait carries no room for it.
-        Box::pin(self.limiter.take(&facts.id, quotas, uptime)).await
+        Box::pin(self.limiter.take(&facts.id, quotas, asked.uptime)).await
     }
 
     pub(super) fn note(&self, judged: Judged, limits: Limits, seen: &Seen<'_>, at: Timestamp) -> Checked {

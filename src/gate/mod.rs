@@ -73,6 +73,17 @@ pub struct Seen<'a> {
     pub in_url: bool,
 }
 
+/// What is asked of a key.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Question {
+    /// What it must at least be allowed to do.
+    pub require: Option<Role>,
+    /// Whether its name is told: that lies far away.
+    pub with_name: bool,
+    /// Whether there is time to count together with other nodes: [`Gate::may_wait`].
+    pub may_wait: bool,
+}
+
 /// What a check found.
 #[derive(Debug)]
 pub struct Checked {
@@ -89,8 +100,8 @@ pub struct Checked {
 pub struct Pass {
     /// The key's id.
     pub id: KeyTag,
-    /// Its name.
-    pub name: Arc<str>,
+    /// Its name; only where it was asked for.
+    pub name: Option<Arc<str>>,
     /// Its environment.
     pub environment: &'static str,
     /// Its state; only `Active` and `Rotating` are let in.
@@ -194,31 +205,26 @@ impl Gate {
     /// # Errors
     /// This node holds no lease: then it must not answer.
     pub async fn check(&self, token: &str, require: Option<Role>, seen: &Seen<'_>) -> Result<Checked, NoLease> {
-        self.check_by(token, require, seen, self.may_wait()).await
+        let question = Question { require, with_name: true, may_wait: self.may_wait() };
+        self.answer(token, question, seen).await
     }
 
     /// The same. Unless it `may_wait`, it is there at once, and a limit that is shared is judged by this node's part of it.
     ///
     /// # Errors
     /// This node holds no lease.
-    pub async fn check_by(
-        &self,
-        token: &str,
-        require: Option<Role>,
-        seen: &Seen<'_>,
-        may_wait: bool,
-    ) -> Result<Checked, NoLease> {
+    pub async fn answer(&self, token: &str, question: Question, seen: &Seen<'_>) -> Result<Checked, NoLease> {
         let inner = &*self.0;
         // First the lease, then the look-up: see `Lease::check`.
         let began = Moment::now();
         let started = began.uptime();
         inner.lease.check(started).inspect_err(|NoLease| inner.checks.observe_no_lease())?;
         let now = inner.lease.time_at(started);
-        let asked = Asked { require, in_url: seen.in_url, now, uptime: started, may_wait };
+        let asked = Asked { question, in_url: seen.in_url, now, uptime: started };
         let mut judged = inner.judge(token, &asked);
         let limits = match judged.limits {
             Some(limits) => limits,
-            None => inner.take(&judged, started, may_wait).await,
+            None => inner.take(&judged, &asked).await,
         };
         if !limits.allowed() {
             judged.verdict = Verdict::RateLimited;

@@ -245,3 +245,25 @@ async fn what_a_key_may_do_is_what_its_owner_may_now() {
     olive.post("/orgs/acme/settings/members/usr_ada/remove", &[("keys", "revoke")]).await.assert_status(303);
     app.send(with("/v1/auth", &key.secret)).await.assert_status(401);
 }
+
+#[actix_web::test]
+async fn a_keys_own_limit_counts_each_request_once_from_the_first_and_a_refused_one_not_at_all() {
+    let app = TestApp::with(|setup| {
+        setup.rules.plans[0].requests_per_minute = Some(9);
+        setup.rules.plans[0].key_requests_per_minute = Some(2);
+    });
+    let (one, two) = (app.db_create_key("ben", "one"), app.db_create_key("ben", "two"));
+    let left = |answer: &Answer| -> Vec<u32> {
+        let number = |item: &str| item.split(";r=").nth(1)?.split(';').next()?.parse().ok();
+        answer.header("ratelimit").unwrap().split(", ").map(|item| number(item).unwrap()).collect()
+    };
+    for (key, status, expected) in
+        [(&one, 200, [8, 1]), (&one, 200, [7, 0]), (&one, 429, [7, 0]), (&one, 429, [7, 0]), (&two, 200, [6, 1])]
+    {
+        let answer = app.send(with("/v1/auth", &key.secret)).await.assert_status(status);
+        assert_eq!(left(&answer), expected);
+    }
+    // Who may not do what is required is not counted.
+    app.send(with("/v1/auth/require/role:owner", &two.secret)).await.assert_status(403);
+    assert_eq!(left(&app.send(with("/v1/auth", &two.secret)).await.assert_status(200)), [5, 0]);
+}

@@ -24,7 +24,7 @@ use crate::domain::in_url;
 use crate::domain::org::Role;
 use crate::domain::verdict::Verdict;
 use crate::gate::limit::Limits;
-use crate::gate::{Checked, NoLease, Pass, Seen};
+use crate::gate::{Checked, NoLease, Pass, Question, Seen};
 use crate::web::front::{self, Answering};
 use crate::web::{State, client};
 
@@ -78,11 +78,11 @@ enum Answer {
     responses((status = 200, description = "Let it in; `X-Keyrack-…` headers say whose key it is")),
 )]
 pub(in crate::web) fn auth(req: Request, state: &Rc<State>) -> Answering {
-    if !state.gate.may_wait()
-        && let Some(res) = answer_for(req.head(), state, false).now_or_never()
-    {
+    let may_wait = state.gate.may_wait();
+    if !may_wait && let Some(res) = answer_for(req.head(), state, false).now_or_never() {
         return front::at_once(res);
     }
+    debug_assert!(may_wait, "what may not wait did");
     let state = state.clone();
     Either::Right(Box::pin(async move { Ok(answer_for(req.head(), &state, true).await.into()) }))
 }
@@ -149,7 +149,8 @@ async fn decide(
         request_id,
         in_url,
     };
-    match state.gate.check_by(&token, require, &seen, may_wait).await {
+    let question = Question { require, with_name: false, may_wait };
+    match state.gate.answer(&token, question, &seen).await {
         Ok(checked) => answer(checked),
         Err(NoLease) => Answer::Unavailable,
     }

@@ -25,7 +25,7 @@ use crate::domain::policy::Denied;
 use crate::domain::time::Timestamp;
 use crate::domain::token::KeyFormat;
 use crate::domain::verdict::Verdict;
-use crate::gate::{Checked, Seen};
+use crate::gate::{Checked, Question, Seen};
 use crate::web::front::{self, Answering};
 use crate::web::{State, client, errors, extract};
 
@@ -143,7 +143,7 @@ fn put_answer(json: &mut JsonText, checked: &Checked, format: &KeyFormat, reques
     json.plain(checked.verdict.code()).raw(",\"request_id\":").text(request_id);
     if let Some(pass) = &checked.pass {
         let id = pass.key_id();
-        json.raw(",\"key\":{\"id\":").plain(id).raw(",\"name\":").text(&pass.name);
+        json.raw(",\"key\":{\"id\":").plain(id).raw(",\"name\":").text(pass.name.as_deref().unwrap_or_default());
         json.raw(",\"preview\":").text_by(|text| format.put_mask(pass.environment, id, text));
         json.raw(",\"environment\":").text(pass.environment).raw(",\"status\":").plain(pass.status.as_str());
         json.raw(",\"created_at\":").time(pass.created_at).raw(",\"expires_at\":").time_or_null(pass.expires_at);
@@ -223,7 +223,8 @@ async fn checked(
         request_id,
         in_url: false,
     };
-    let checked = state.gate.check_by(&body.key, body.role, &seen, may_wait).await?;
+    let question = Question { require: body.role, with_name: true, may_wait };
+    let checked = state.gate.answer(&body.key, question, &seen).await?;
     let mut res = HttpResponse::new(StatusCode::OK);
     hot::make_room();
     res.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -244,7 +245,7 @@ mod tests {
     fn pass(text: &str, expires_at: Option<Timestamp>, role: Option<Role>) -> Pass {
         Pass {
             id: *b"BRTRKFsL",
-            name: text.into(),
+            name: Some(text.into()),
             environment: "live",
             status: KeyStatus::Active,
             url_allowed: false,
@@ -277,7 +278,7 @@ mod tests {
         let of = checked.pass.as_ref().map(|pass| VerifiedKey {
             key: KeyPart {
                 id: pass.key_id(),
-                name: &pass.name,
+                name: pass.name.as_deref().unwrap(),
                 preview: preview.to_owned(),
                 environment: pass.environment,
                 status: pass.status.as_str(),

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arc_swap::Guard;
 use serde::Serialize;
 
-/// Facts as they were when they were looked at.
+/// Facts as they were when they were looked at. Not to be kept for long: a thread can look at few at once without counting who holds
+/// them.
 pub type Known<T> = Guard<Arc<WithJson<T>>>;
 
 /// Facts with their JSON, which is made when they are read and told on every check.

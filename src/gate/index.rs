@@ -126,6 +126,10 @@ impl Shard {
             return;
         }
         let place = self.count;
+        if place >= Places::NUMBERS {
+            tracing::error!("there is no room for one more key");
+            return;
+        }
         if place.is_multiple_of(PIECE) {
             self.pieces.push(Vec::with_capacity(PIECE));
         }
@@ -160,7 +164,7 @@ impl Index {
     }
 
     fn shard(&self, hash: u64) -> &RwLock<Shard> {
-        // The table takes the low bits and the top seven.
+        // The table takes the low bits and the top eight.
         &self.shards[(hash >> 40) as usize % SHARDS]
     }
 

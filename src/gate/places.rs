@@ -1,12 +1,11 @@
 //! Where records lie, by the hash of their ids. A look-up goes to far memory once here; a table that keeps tags and numbers apart
 //! goes there twice, and that takes longer than to hash a secret.
 
-/// Bits of a number. A shard has room for 16 million.
 const NUMBER_BITS: u32 = 24;
 const NUMBER: u32 = (1 << NUMBER_BITS) - 1;
 const FIRST_SIZE: usize = 16;
 
-/// A table of numbers, looked through from the place that the hash names to the next empty one (linear probing: Knuth, The Art of
+/// A table of numbers, looked through from the cell that the hash names to the next empty one (linear probing: Knuth, The Art of
 /// Computer Programming, volume 3, section 6.4, algorithm L).
 #[derive(Default)]
 pub(super) struct Places {
@@ -20,6 +19,9 @@ fn cell_of(hash: u64, number: u32) -> u32 {
 }
 
 impl Places {
+    /// Numbers are below this: of a thousand million keys in all.
+    pub(super) const NUMBERS: usize = NUMBER as usize;
+
     /// How many numbers there are.
     pub(super) fn len(&self) -> usize {
         self.count
@@ -40,9 +42,9 @@ impl Places {
         None
     }
 
-    /// Puts a number below 2²⁴ − 1 that is not there yet. `hash_of` gives the hash of any that is.
+    /// Puts a number below [`Self::NUMBERS`] that is not there yet. `hash_of` gives the hash of any that is.
     pub(super) fn insert(&mut self, hash: u64, number: u32, hash_of: impl Fn(u32) -> u64) {
-        // Thirteen of sixteen: beyond, the ways to the next empty place grow fast.
+        // Thirteen of sixteen: beyond, the ways to the next empty cell grow fast.
         if self.count * 16 >= self.cells.len() * 13 {
             let all: Vec<u32> = self.numbers().collect();
             self.rebuild((self.cells.len() * 2).max(FIRST_SIZE), &all, hash_of);

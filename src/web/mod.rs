@@ -54,8 +54,7 @@ pub fn app(
             .service(
                 web::scope("/v1")
                     .wrap(from_fn(errors::as_problems))
-                    // Listed among the checks: what is not answered there comes here.
-                    .route("/keys/verify", web::post().to(api::verify::refuse))
+                    .configure(routes::refused_checks)
                     .configure(routes::api_routes)
                     .default_service(web::to(errors::no_route)),
             )

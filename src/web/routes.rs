@@ -71,7 +71,7 @@ macro_rules! checks {
 
         /// Which of them a request is for.
         pub(super) fn check_of(method: &Method, path: &str) -> Option<Check> {
-            $(if is_below($path, path) && is_taken(stringify!($method), method) {
+            $(if fits_path($path, path) && fits_method(stringify!($method), method) {
                 return Some(Check::$check);
             })*
             None
@@ -79,12 +79,12 @@ macro_rules! checks {
     };
 }
 
-fn is_below(pattern: &'static str, path: &str) -> bool {
+fn fits_path(pattern: &'static str, path: &str) -> bool {
     pattern.strip_suffix("{path:.*}").map_or(path == pattern, |above| path.starts_with(above))
 }
 
-fn is_taken(pattern: &'static str, method: &Method) -> bool {
-    pattern == "ANY" || pattern == method.as_str()
+fn fits_method(listed: &'static str, method: &Method) -> bool {
+    listed == "ANY" || listed == method.as_str()
 }
 
 fn method_route(method: &'static str) -> actix_web::Route {
@@ -116,6 +116,11 @@ checks! {
     ANY "/v1/auth" Key => Auth;
     ANY "/v1/auth/{path:.*}" Key => AuthBelow;
     POST "/v1/keys/verify" Service => Verify;
+}
+
+/// Where what is listed there goes that a check does not answer: with `/v1` before the path.
+pub(super) fn refused_checks(config: &mut web::ServiceConfig) {
+    config.route("/keys/verify", method_route("POST").to(api::verify::refuse));
 }
 
 routes! { API, api_routes, "/v1":

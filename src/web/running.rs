@@ -53,7 +53,8 @@ impl Running {
         }
     }
 
-    /// Counts an answer of the endpoints that check keys: apart, or the times of everything else would be lost among them.
+    /// Counts an answer of the endpoints that check keys: apart, or the times of everything else would be lost among them. Who asks to
+    /// verify a key without a service token is counted with everything else.
     pub fn observe_check(&self, status: u16, elapsed: Duration) {
         if let Some(class) = usize::from(status / 100).checked_sub(1) {
             self.checks.observe(class, elapsed);

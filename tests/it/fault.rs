@@ -7,6 +7,7 @@ use diesel::connection::SimpleConnection;
 use keyrack::db::{Conn, Db, PoolError};
 use serde_json::json;
 
+use crate::api::service_token;
 use crate::support::TestApp;
 use crate::support::app::Request;
 use crate::support::keys::{LIST, at, key_in, manageable, post_key};
@@ -221,11 +222,16 @@ async fn wait_for_status(app: &TestApp, secret: &str, status: u16) {
 async fn a_node_that_cannot_follow_the_database_lets_nobody_in_until_it_can_again() {
     let app = TestApp::new();
     let key = app.db_create_key("ben", "ci");
+    let backend = service_token(&app);
     assert!(app.is_let_in(&key.secret).await);
     app.database.run(|conn| conn.batch_execute("ALTER TABLE gate_changes RENAME TO elsewhere").unwrap());
     wait_for_status(&app, &key.secret, 503).await;
     let answer = app.key(&key.secret).get("/v1/whoami").await.assert_problem(503, "UNAVAILABLE");
     assert!(!answer.body.contains("gate_changes"), "{answer:?}");
+    let body = serde_json::json!({"key": key.secret});
+    let answer = app.key(&backend).post("/v1/keys/verify", &body).await.assert_problem(503, "UNAVAILABLE");
+    assert!(answer.header("retry-after").is_some() && answer.header("x-request-id").is_some(), "{answer:?}");
+    answer.assert_header("cache-control", "no-store");
     app.visitor().get("/readyz").await.assert_status(503);
     app.database.run(|conn| conn.batch_execute("ALTER TABLE elsewhere RENAME TO gate_changes").unwrap());
     wait_for_status(&app, &key.secret, 200).await;

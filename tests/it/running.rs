@@ -79,12 +79,14 @@ async fn metrics_are_off_until_there_is_a_token_and_then_it_is_needed() {
     app.key(&key.secret).get("/v1/auth/a").await.assert_status(200);
     app.key("kr_x").get("/v1/auth").await.assert_status(401);
     app.key("krs_x").post("/v1/keys/verify", &serde_json::json!({"key": "x"})).await.assert_status(401);
+    // The application's affair.
+    app.key(&key.secret).post("/v1/keys/verify", &serde_json::json!({"key": "x"})).await.assert_status(403);
     let after = app.send(Request::new("GET", "/metrics").header("Authorization", &format!("bearer {TOKEN}"))).await;
     let more = |line: &str| value(&after.body, line) - value(&answer.body, line);
     // The metrics were asked for once in between.
     let classes = ["2xx", "4xx"].map(|class| more(&format!("keyrack_http_requests_total{{status=\"{class}\"}}")));
-    assert_eq!(classes, [2.0, 2.0]);
-    for (kind, count) in [("check", 3.0), ("other", 1.0)] {
+    assert_eq!(classes, [2.0, 3.0]);
+    for (kind, count) in [("check", 3.0), ("other", 2.0)] {
         let durations = |part: &str| format!("keyrack_http_request_duration_seconds_{part}");
         assert_eq!(more(&durations(&format!("count{{kind=\"{kind}\"}}"))), count, "{kind}");
         assert_eq!(more(&durations(&format!("bucket{{kind=\"{kind}\",le=\"+Inf\"}}"))), count, "{kind}");

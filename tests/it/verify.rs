@@ -124,8 +124,34 @@ async fn only_a_service_token_may_ask() {
     app.send(bare().header("X-Api-Key", &token)).await.assert_status(200);
     let both = bare().header("X-Api-Key", &token).header("Authorization", &format!("Bearer {token}"));
     app.send(both).await.assert_problem(400, "INVALID_REQUEST");
+    // There is one way to write the address, whoever asks.
+    for path in ["/v1/keys/%76erify", "/v1/keys/verify/", "/v1//keys/verify"] {
+        app.key(&token).post(path, &body).await.assert_problem(404, "NOT_FOUND");
+    }
+    app.key(&key.secret).post("/v1/keys/%76erify", &body).await.assert_problem(403, "FORBIDDEN");
     app.db_act("olive", |conn, ctx, _, _| people::revoke_service_token(conn, ctx, &"svc_1".into())).unwrap();
     app.key(&token).post(PATH, &body).await.assert_problem(401, "UNAUTHORIZED");
+}
+
+#[actix_web::test]
+async fn whoever_has_no_service_token_is_told_so_by_the_application() {
+    let app = TestApp::with(|setup| setup.rules.plans[0].requests_per_minute = Some(9));
+    let key = app.db_create_key("ben", "ci");
+    let body = json!({"key": key.secret});
+    let good = app.key(&key.secret).post(PATH, &body).await.assert_problem(403, "FORBIDDEN");
+    assert!(good.header("ratelimit").unwrap().starts_with("\"account\";r=8;"), "counted once");
+    let mut bodies = BTreeSet::new();
+    for bad in ["x", &misspelt(&key.secret), "kr_AAAAAAAA_AAAAAAAAAAAAAAAAAAAAAAAA", "krs_unknown"] {
+        let answer = app.key(bad).post(PATH, &body).await.assert_problem(401, "UNAUTHORIZED");
+        let answer =
+            answer.assert_header("cache-control", "no-store").assert_header("x-content-type-options", "nosniff");
+        assert!(answer.header("x-request-id").is_some() && answer.header("ratelimit").is_none(), "{bad}");
+        bodies.insert(answer.body.clone());
+    }
+    assert_eq!(bodies.len(), 1);
+    // Only an address that is written like it is one of a check.
+    app.send(Request::new("POST", "/v1/keys/%76erify").json(&body)).await.assert_problem(401, "UNAUTHORIZED");
+    app.key(&key.secret).get("/v1/%61uth").await.assert_problem(404, "NOT_FOUND");
 }
 
 #[actix_web::test]

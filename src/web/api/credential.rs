@@ -199,7 +199,8 @@ pub(super) async fn holder(req: &HttpRequest) -> Result<Holder, AppError> {
 /// Whether this is one of the operator's backends, from memory; false for whoever presents a credential of another kind.
 ///
 /// # Errors
-/// The public 401 for no credential, and for a service token that is none.
+/// The public 401 for no credential, and for a service token that is none; 400 for several, and for one in the address; 503 without a
+/// lease.
 pub(super) fn has_service_token(req: &RequestHead, state: &State) -> Result<bool, AppError> {
     if is_in_query(req) {
         return Err(AppError::BadRequest("Send the credential in a header, not in the address.".to_owned()));

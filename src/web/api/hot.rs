@@ -1,5 +1,6 @@
-//! What the two endpoints of every request share, `/v1/auth` and `/v1/keys/verify`. They stand outside the layers around all
-//! others and log nothing per request: a check must cost little more than the answer itself.
+//! What the two endpoints of every request share, `/v1/auth` and `/v1/keys/verify`. They stand before the application with its layers
+//! and log nothing per request: a check must cost little more than the answer itself. Only who asks to verify a key without a service
+//! token is answered by the application.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};

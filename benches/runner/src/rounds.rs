@@ -154,7 +154,7 @@ const QUIET: u32 = 3;
 /// seconds of processor it has used by then.
 fn settled(pid: u32) -> Result<f64> {
     let (mut used, mut quiet) = (processor_seconds(pid)?, 0);
-    for _ in 0..120 {
+    for _ in 0..1200 {
         sleep(Duration::from_millis(250));
         let before = std::mem::replace(&mut used, processor_seconds(pid)?);
         quiet = if used - before < 0.015 { quiet + 1 } else { 0 };
@@ -162,7 +162,7 @@ fn settled(pid: u32) -> Result<f64> {
             return Ok(used);
         }
     }
-    bail!("the server did not come to rest in half a minute")
+    bail!("the server did not come to rest in five minutes")
 }
 
 fn row(targets: &[Target], all: &[Shots], first: &[Shot], at: usize) -> Vec<String> {

@@ -118,6 +118,12 @@ impl Shard {
         self.places.find(hash, |place| self.at(place).id == *id)
     }
 
+    /// Any record, always the same for a hash.
+    fn other(&self, hash: u64) -> Option<&KeyRecord> {
+        let place = (hash >> 16) as usize % self.count.max(1);
+        self.pieces.get(place / PIECE)?.get(place % PIECE)
+    }
+
     fn put(&mut self, hash: u64, mut record: KeyRecord) {
         if let Some(place) = self.find(hash, &record.id) {
             let old = &mut self.pieces[place as usize / PIECE][place as usize % PIECE];
@@ -170,14 +176,18 @@ impl Index {
 
     /// Looks at a key. What `look` gives must not hold on to the record: the shard is locked for reading meanwhile.
     pub(super) fn with<T>(&self, id: &KeyTag, look: impl FnOnce(&KeyRecord) -> T) -> Option<T> {
-        self.look(id, |record| record.map(look))
+        self.look(id, |record, is_it| record.filter(|_| is_it).map(look))
     }
 
-    /// The same, also where there is no such key.
-    pub(super) fn look<T>(&self, id: &KeyTag, look: impl FnOnce(Option<&KeyRecord>) -> T) -> T {
+    /// Looks at a key, and whether it is it: where there is none, at some other one, so that whoever must not tell by time that
+    /// there is none does with that what they would have done with it.
+    pub(super) fn look<T>(&self, id: &KeyTag, look: impl FnOnce(Option<&KeyRecord>, bool) -> T) -> T {
         let hash = hash_of(id);
         let shard = self.shard(hash).read().unwrap_or_else(PoisonError::into_inner);
-        look(shard.find(hash, id).map(|place| shard.at(place)))
+        match shard.find(hash, id) {
+            Some(place) => look(Some(shard.at(place)), true),
+            None => look(shard.other(hash), false),
+        }
     }
 
     /// Puts a key in place, or what it is now over what it was. Only the follower calls this.

@@ -45,30 +45,32 @@ impl Inner {
         let refused = |verdict| Judged { verdict, limits: Some(Limits::default()), found: None };
         let Some((id, secret)) = self.rules.format.split(token) else { return refused(Verdict::Malformed) };
         let Ok(tag) = KeyTag::try_from(id.as_bytes()) else { return refused(Verdict::Malformed) };
-        let judge = |record: Option<&KeyRecord>| {
+        // All of it also where there is no such key, with another one, or time would tell.
+        let judge = |record: Option<&KeyRecord>, is_it: bool| {
             // What is far away is asked for before the hash is made, and comes meanwhile.
             let role = record.and_then(|record| record.member.role());
             if asked.question.with_name {
                 black_box(record.and_then(|record| record.name.as_bytes().first()));
             }
-            // Also where there is no such key, or time would tell.
             let presented = secret.hash();
-            self.judge_key(record?, role, presented, asked)
+            let record = record?;
+            let until = matching_secret(&presented, &record.current, record.previous.as_deref());
+            let secret_until = black_box(until).filter(|_| is_it)?;
+            Some(self.judge_key(record, role, (presented, secret_until), asked))
         };
         self.index.look(&tag, judge).unwrap_or_else(|| refused(Verdict::NotFound))
     }
 
-    /// `role` is that of the person it acts as.
+    /// `role` is that of the person it acts as; the secret is one of the key's, and works until then, where it has an end.
     fn judge_key(
         &self,
         record: &KeyRecord,
         role: Option<Role>,
-        presented: SecretHash,
+        (secret, secret_until): (SecretHash, Option<Timestamp>),
         asked: &Asked,
-    ) -> Option<Judged> {
+    ) -> Judged {
         let (member, now) = (&record.member, asked.now);
         let role = role.map(|role| record.role_max.map_or(role, |most| most.min(role)));
-        let secret_until = matching_secret(&presented, &record.current, record.previous.as_deref())?;
         let expires_at = (record.expires_at != index::NEVER).then_some(record.expires_at);
         let org = member.org.facts.load();
         let facts = KeyFacts {
@@ -103,7 +105,7 @@ impl Inner {
             role,
             at: now,
         };
-        Some(Judged { verdict, limits, found: Some(Found { pass, secret: presented, uncounted }) })
+        Judged { verdict, limits, found: Some(Found { pass, secret, uncounted }) }
     }
 
     /// Counts a request, where that asks nobody and changes nothing but counts.

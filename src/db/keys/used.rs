@@ -63,7 +63,7 @@ macro_rules! of_keys {
 macro_rules! of_secrets {
     ($rest:literal) => {
         concat!(
-            ") AS v WHERE key_secrets.key_id = v.column1 AND substr(key_secrets.hash, 1, 16) = v.column2",
+            ") AS v WHERE key_secrets.key_id = v.column1 AND substr(key_secrets.hash, 1, 16) = (v.column2 || '')",
             " AND (key_secrets.last_used_at IS NULL OR key_secrets.last_used_at < v.column4)",
             $rest
         )
@@ -95,4 +95,35 @@ pub fn mark_used(conn: &mut Conn, uses: &[Used]) -> DbResult<()> {
     }
     execute_many(conn, SET_KEYS, &keys, KEYS_NOT_LOCKED)?;
     execute_many(conn, SET_SECRETS, &secrets, SECRETS_NOT_LOCKED).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::connection::SimpleConnection as _;
+    use diesel::prelude::*;
+    use diesel::sql_types::{Integer, Text};
+
+    use super::*;
+
+    type Step = (i32, i32, i32, String);
+
+    #[test]
+    fn sqlite_looks_for_each_use_by_its_key_instead_of_reading_all_keys() {
+        let mut conn = diesel::SqliteConnection::establish(":memory:").unwrap();
+        conn.batch_execute(include_str!("../../../migrations/2026-11-21-000001_create_everything/up.sql")).unwrap();
+        let step = diesel::dsl::sql::<(Integer, Integer, Integer, Text)>;
+        for (head, tail) in [(SET_KEYS, of_keys!("")), (SET_SECRETS, of_secrets!(""))] {
+            for rows in [1, 8, 128] {
+                let values = vec!["('a', 'b', 1, 2)"; rows].join(", ");
+                let plan: Vec<Step> =
+                    step(&format!("EXPLAIN QUERY PLAN {head}VALUES {values}{tail}")).load(&mut conn).unwrap();
+                let lines: Vec<&str> = plan.iter().map(|step| step.3.as_str()).collect();
+                assert!(lines.iter().any(|line| line.contains("USING INDEX")), "{lines:#?}");
+                assert!(
+                    !lines.iter().any(|line| line.contains("SCAN key_secrets") || line.contains("SCAN api_keys")),
+                    "{lines:#?}"
+                );
+            }
+        }
+    }
 }

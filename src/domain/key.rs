@@ -166,7 +166,7 @@ impl ApiKey {
     /// What it may do when its owner has this role now (ruling 7): never more than either.
     #[must_use]
     pub fn role_under(&self, owner: Role) -> Role {
-        self.role_max.map_or(owner, |most| most.min(owner))
+        owner.at_most(self.role_max)
     }
 
     /// The secret before the current one, if it is still let in at `now`.

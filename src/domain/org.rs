@@ -24,6 +24,12 @@ impl Role {
     /// All roles, the mightiest first.
     pub const ALL: [Self; 3] = [Self::Owner, Self::Admin, Self::Builder];
 
+    /// This, or what is the most that is allowed.
+    #[must_use]
+    pub fn at_most(self, most: Option<Self>) -> Self {
+        most.map_or(self, |most| most.min(self))
+    }
+
     /// As it is stored and sent.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

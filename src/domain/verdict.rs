@@ -78,11 +78,23 @@ pub struct KeyFacts {
     pub role: Option<Role>,
     /// Whether the plan lets its keys be used: it has API keys, or the operator lets those go on that are there.
     pub plan_lets: bool,
+    /// Whether it was made to stand in URLs (ruling 12).
+    pub url_allowed: bool,
 }
 
-/// Decides on a key whose secret was presented, at `now`; deadlines are exclusive.
+/// What a request needs of a key besides that it is good.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Needs {
+    /// To stand in a URL.
+    pub in_url: bool,
+    /// To be allowed to do this at least.
+    pub role: Option<Role>,
+}
+
+/// Decides on a key whose secret was presented, at `now`; deadlines are exclusive. What a request needs is looked at last: of a key
+/// that is not good nothing more is told.
 #[must_use]
-pub fn verdict(facts: &KeyFacts, now: Timestamp) -> Verdict {
+pub fn verdict(facts: &KeyFacts, needs: Needs, now: Timestamp) -> Verdict {
     if facts.is_revoked || facts.secret_until.is_some_and(|until| until <= now) {
         Verdict::Revoked
     } else if facts.expires_at.is_some_and(|at| at <= now) {
@@ -93,6 +105,10 @@ pub fn verdict(facts: &KeyFacts, now: Timestamp) -> Verdict {
         Verdict::OwnerGone
     } else if !facts.plan_lets {
         Verdict::PlanRequired
+    } else if needs.in_url && !facts.url_allowed {
+        Verdict::NotInUrl
+    } else if needs.role.is_some_and(|least| facts.role < Some(least)) {
+        Verdict::RoleTooLow
     } else {
         Verdict::Valid
     }
@@ -109,4 +125,61 @@ pub fn matching_secret(
     let is_current = current.matches(presented);
     let previous = previous.filter(|(hash, _)| hash.matches(presented)).map(|(_, until)| Some(*until));
     if is_current { Some(None) } else { previous }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(10);
+    const GOOD: KeyFacts = KeyFacts {
+        is_revoked: false,
+        secret_until: None,
+        expires_at: None,
+        is_paused: false,
+        role: Some(Role::Admin),
+        plan_lets: true,
+        url_allowed: true,
+    };
+
+    #[test]
+    fn the_first_reason_to_refuse_is_told() {
+        let needs = Needs { in_url: true, role: Some(Role::Owner) };
+        let mut facts = KeyFacts {
+            is_revoked: true,
+            secret_until: Some(NOW),
+            expires_at: Some(NOW),
+            is_paused: true,
+            role: None,
+            plan_lets: false,
+            url_allowed: false,
+        };
+        let mut told = |mend: fn(&mut KeyFacts)| {
+            let verdict = verdict(&facts, needs, NOW);
+            mend(&mut facts);
+            verdict
+        };
+        assert_eq!(told(|facts| facts.is_revoked = false), Verdict::Revoked);
+        assert_eq!(told(|facts| facts.secret_until = None), Verdict::Revoked);
+        assert_eq!(told(|facts| facts.expires_at = None), Verdict::Expired);
+        assert_eq!(told(|facts| facts.is_paused = false), Verdict::Paused);
+        assert_eq!(told(|facts| facts.role = GOOD.role), Verdict::OwnerGone);
+        assert_eq!(told(|facts| facts.plan_lets = true), Verdict::PlanRequired);
+        assert_eq!(told(|facts| facts.url_allowed = true), Verdict::NotInUrl);
+        assert_eq!(told(|facts| facts.role = Some(Role::Owner)), Verdict::RoleTooLow);
+        assert_eq!(told(|_| ()), Verdict::Valid);
+    }
+
+    #[test]
+    fn a_key_that_is_good_may_do_what_its_role_may() {
+        let with = |in_url, role| verdict(&GOOD, Needs { in_url, role }, NOW);
+        assert_eq!(with(true, None), Verdict::Valid);
+        let by_role = [Role::Builder, Role::Admin, Role::Owner].map(|role| with(false, Some(role)));
+        assert_eq!(by_role, [Verdict::Valid, Verdict::Valid, Verdict::RoleTooLow]);
+        let header_only = KeyFacts { url_allowed: false, ..GOOD };
+        assert_eq!(verdict(&header_only, Needs::default(), NOW), Verdict::Valid);
+        let later = Some(Timestamp::from_micros(11));
+        let not_yet = KeyFacts { secret_until: later, expires_at: later, ..GOOD };
+        assert_eq!(verdict(&not_yet, Needs::default(), NOW), Verdict::Valid);
+    }
 }

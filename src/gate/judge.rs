@@ -12,7 +12,7 @@ use crate::domain::key::{KeyStatus, StatusFacts};
 use crate::domain::org::Role;
 use crate::domain::time::Timestamp;
 use crate::domain::token::SecretHash;
-use crate::domain::verdict::{KeyFacts, Verdict, matching_secret, verdict};
+use crate::domain::verdict::{KeyFacts, Needs, Verdict, matching_secret, verdict};
 
 /// What is asked of a text, and when.
 pub(super) struct Asked {
@@ -70,7 +70,7 @@ impl Inner {
         asked: &Asked,
     ) -> Judged {
         let (member, now) = (&record.member, asked.now);
-        let role = role.map(|role| record.role_max.map_or(role, |most| most.min(role)));
+        let role = role.map(|role| role.at_most(record.role_max));
         let expires_at = (record.expires_at != index::NEVER).then_some(record.expires_at);
         let org = member.org.facts.load();
         let facts = KeyFacts {
@@ -80,12 +80,9 @@ impl Inner {
             is_paused: record.is_paused,
             role,
             plan_lets: org.plan_lets,
+            url_allowed: record.url_allowed,
         };
-        let verdict = match verdict(&facts, now) {
-            Verdict::Valid if asked.in_url && !record.url_allowed => Verdict::NotInUrl,
-            Verdict::Valid if asked.question.require.is_some_and(|least| role < Some(least)) => Verdict::RoleTooLow,
-            verdict => verdict,
-        };
+        let verdict = verdict(&facts, Needs { in_url: asked.in_url, role: asked.question.require }, now);
         let limits = match verdict {
             Verdict::Valid => self.take_at_once(record, &org, asked),
             _ => Some(Limits::default()),
@@ -96,7 +93,6 @@ impl Inner {
             name: asked.question.with_name.then(|| record.name.clone()),
             environment: self.index.environment(record.environment),
             status: status(record, expires_at, now),
-            url_allowed: record.url_allowed,
             created_at: record.created_at,
             expires_at,
             org,

@@ -106,8 +106,6 @@ pub struct Pass {
     pub environment: &'static str,
     /// Its state; only `Active` and `Rotating` are let in.
     pub status: KeyStatus,
-    /// Whether it may stand in an address, where the operator allows that.
-    pub url_allowed: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it stops by itself.

@@ -16,7 +16,7 @@ use super::{State, api, routes};
 /// An answer that is there at once, or later.
 pub(super) type Answering = Either<Ready<Answered>, LocalBoxFuture<'static, Answered>>;
 
-/// The error is never one: so the framework wants it.
+/// There is never an error; the framework wants room for one.
 pub(super) type Answered = Result<Response<BoxBody>, Error>;
 
 /// An answer that is there.

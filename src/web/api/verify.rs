@@ -248,7 +248,6 @@ mod tests {
             name: Some(text.into()),
             environment: "live",
             status: KeyStatus::Active,
-            url_allowed: false,
             created_at: Timestamp::from_micros(1_795_255_200_123_450),
             expires_at,
             org: Arc::new(WithJson::new(OrgFacts {

@@ -26,13 +26,15 @@ pub struct Point {
     pub refused: i64,
     /// Of those let in, how many the upstream reported as failed: 4xx or 5xx.
     pub failed: i64,
+    /// Of those let in, how many the upstream reported as well answered.
+    pub fine: i64,
 }
 
 impl Point {
     /// A time in which nothing happened.
     #[must_use]
     pub const fn empty(at: Timestamp) -> Self {
-        Self { at, served: 0, refused: 0, failed: 0 }
+        Self { at, served: 0, refused: 0, failed: 0, fine: 0 }
     }
 
     /// All requests, let in or not.
@@ -41,12 +43,30 @@ impl Point {
         self.served.saturating_add(self.refused)
     }
 
-    /// The part of all requests that were refused, or that the upstream reported as failed: from 0 to 1.
+    /// How many the upstream reported on.
+    #[must_use]
+    pub const fn reported(&self) -> i64 {
+        self.failed.saturating_add(self.fine)
+    }
+
+    /// How many were refused or failed. An upstream that reports good answers too is taken to report on all, and a report is kept
+    /// only where the event is: what failed of those reported then stands for all that were let in. One that tells of failures
+    /// only is taken at its word.
+    #[must_use]
+    pub fn errors(&self) -> i64 {
+        let failed = match self.fine {
+            0 => self.failed.min(self.served),
+            _ => (self.failed as f64 / self.reported() as f64 * self.served as f64).round() as i64,
+        };
+        self.refused.saturating_add(failed)
+    }
+
+    /// [`Self::errors`] as a part of all requests: from 0 to 1.
     #[must_use]
     pub fn error_rate(&self) -> f64 {
         match self.requests() {
             0 => 0.0,
-            all => (self.refused.saturating_add(self.failed) as f64 / all as f64).min(1.0),
+            all => self.errors() as f64 / all as f64,
         }
     }
 
@@ -59,6 +79,7 @@ impl Point {
             served: sum.served.saturating_add(point.served),
             refused: sum.refused.saturating_add(point.refused),
             failed: sum.failed.saturating_add(point.failed),
+            fine: sum.fine.saturating_add(point.fine),
         })
     }
 
@@ -67,7 +88,7 @@ impl Point {
             Kind::Served => &mut self.served,
             Kind::Refused => &mut self.refused,
             Kind::Failed => &mut self.failed,
-            Kind::Fine => return,
+            Kind::Fine => &mut self.fine,
         };
         *place = place.saturating_add(count);
     }
@@ -100,7 +121,7 @@ pub struct Stats {
     pub served: i64,
     /// Requests that were refused, by the verdict's code.
     pub refused: BTreeMap<String, i64>,
-    /// The part of all requests that were refused, or that the upstream reported as failed: from 0 to 1.
+    /// [`Point::error_rate`] of all of it.
     pub error_rate: f64,
     /// When it was last let in.
     pub last_used_at: Option<Timestamp>,

@@ -32,7 +32,8 @@ pub struct StatsObject {
     /// Requests that were refused, by reason.
     #[schema(example = json!({"RATE_LIMITED": 3}))]
     refused: BTreeMap<String, i64>,
-    /// The part of all requests that were refused, or that the upstream reported as failed: from 0 to 1.
+    /// The part of all requests that were refused or failed: from 0 to 1. Where the upstream reports both good and failed answers,
+    /// but not of all requests that it got, those reported stand for the others.
     error_rate: f64,
     #[schema(value_type = Option<String>, format = DateTime)]
     last_used_at: Option<Timestamp>,

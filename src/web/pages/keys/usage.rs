@@ -124,7 +124,7 @@ pub(super) fn row_usage(pulse: &Pulse) -> RowUsage {
         return RowUsage { count, words, refused, ..RowUsage::default() };
     }
     let sum = Point::sum(&pulse.points);
-    let errors = sum.refused.saturating_add(sum.failed);
+    let errors = sum.errors();
     let share = sum.error_rate();
     let all: Vec<i64> = pulse.points.iter().map(Point::requests).collect();
     RowUsage {
@@ -185,10 +185,13 @@ pub(super) fn panel(
 
 fn error_note(usage: &KeyUsage) -> String {
     let top = usage.day.refused.iter().max_by_key(|(_, count)| **count);
-    let failed = Point::sum(&usage.day.series).failed;
+    let sum = Point::sum(&usage.day.series);
     match top {
-        Some((code, count)) if *count >= failed => format!("Most often {code}, {}", times(*count)),
-        _ if failed > 0 => format!("{} answered with 4xx or 5xx", number(failed)),
+        Some((code, count)) if *count >= sum.failed => format!("Most often {code}, {}", times(*count)),
+        _ if sum.failed > 0 && sum.fine > 0 && sum.reported() < sum.served => {
+            format!("4xx or 5xx: {} of {} reported answers", number(sum.failed), number(sum.reported()))
+        }
+        _ if sum.failed > 0 => format!("{} answered with 4xx or 5xx", number(sum.failed)),
         _ => "No errors".to_owned(),
     }
 }

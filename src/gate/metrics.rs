@@ -4,6 +4,7 @@ use std::array::from_fn;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::record::{LeftOut, Waiting};
 use crate::domain::verdict::Verdict;
 
 /// Threads that count apart; more of them share.
@@ -173,12 +174,10 @@ pub struct Gauges {
     pub lease_age_seconds: Option<f64>,
     /// Whether limits are counted together with other nodes.
     pub limits_shared: bool,
-    /// Events that wait to be stored.
-    pub events_waiting: usize,
-    /// Counts that wait to be stored.
-    pub counts_waiting: usize,
-    /// Events that were not stored, because there were too many.
-    pub events_not_stored: u64,
+    /// What is noted of checks and not written yet.
+    pub waiting: Waiting,
+    /// What of it was not written and never will be.
+    pub left_out: LeftOut,
 }
 
 #[cfg(test)]

@@ -297,7 +297,7 @@ impl Gate {
     /// How it stands, for the metrics.
     #[must_use]
     pub fn gauges(&self) -> Gauges {
-        let (progress, waiting) = (*self.0.progress.borrow(), self.0.recorder.waiting());
+        let progress = *self.0.progress.borrow();
         let left = self.0.lease.seconds_left();
         Gauges {
             keys: self.0.index.len(),
@@ -306,9 +306,8 @@ impl Gate {
             lease_held: self.is_ready(),
             lease_age_seconds: left.map(|left| LEASE.as_micros() as f64 / 1e6 - left),
             limits_shared: self.0.limiter.is_shared(),
-            events_waiting: waiting.events,
-            counts_waiting: waiting.counts,
-            events_not_stored: self.0.recorder.not_stored(),
+            waiting: self.0.recorder.waiting(),
+            left_out: self.0.recorder.left_out(),
         }
     }
 

@@ -10,7 +10,7 @@ mod reports;
 mod slot;
 mod writer;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -71,6 +71,21 @@ pub struct Waiting {
     pub counts: usize,
     /// Events.
     pub events: usize,
+    /// Last uses of secrets.
+    pub uses: usize,
+    /// What upstreams reported.
+    pub reports: usize,
+}
+
+/// What was not written and never will be, since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Checks that there was no memory to count.
+    pub counts: u64,
+    /// Checks that were counted, but too many for an event of their own each.
+    pub events: u64,
+    /// Reports whose event was looked for in vain: most likely it was not stored.
+    pub reports: u64,
 }
 
 /// Remembers checks. When it goes, what it holds is written.
@@ -90,9 +105,8 @@ struct Shared {
     budget: Budget,
     writer: Mutex<Writer>,
     reports: Mutex<Reports>,
-    waiting_counts: AtomicUsize,
-    waiting_events: AtomicUsize,
-    not_stored: AtomicU64,
+    /// As it stood after the last writing; of reports nothing.
+    depth: Mutex<(Waiting, LeftOut)>,
     stopped: Mutex<bool>,
     stop: Condvar,
 }
@@ -121,9 +135,7 @@ impl Recorder {
             budget: Budget::new(events_per_second),
             writer: Mutex::new(Writer::new(db, format, events_per_second)),
             reports: Mutex::default(),
-            waiting_counts: AtomicUsize::new(0),
-            waiting_events: AtomicUsize::new(0),
-            not_stored: AtomicU64::new(0),
+            depth: Mutex::default(),
             stopped: Mutex::new(false),
             stop: Condvar::new(),
         };
@@ -169,16 +181,13 @@ impl Recorder {
     /// How much waits to be written.
     #[must_use]
     pub fn waiting(&self) -> Waiting {
-        Waiting {
-            counts: self.shared.waiting_counts.load(Ordering::Relaxed),
-            events: self.shared.waiting_events.load(Ordering::Relaxed),
-        }
+        Waiting { reports: lock(&self.shared.reports).depth().0, ..lock(&self.shared.depth).0 }
     }
 
-    /// Checks that were counted, but too many for an event of their own each, since the start.
+    /// What was not written and never will be.
     #[must_use]
-    pub fn not_stored(&self) -> u64 {
-        self.shared.not_stored.load(Ordering::Relaxed)
+    pub fn left_out(&self) -> LeftOut {
+        LeftOut { reports: lock(&self.shared.reports).depth().1, ..lock(&self.shared.depth).1 }
     }
 }
 
@@ -235,10 +244,7 @@ impl Shared {
         if !all && result.is_ok() {
             result = writer.work_off();
         }
-        let (counts, events) = writer.depth();
-        self.waiting_counts.store(counts, Ordering::Relaxed);
-        self.waiting_events.store(events, Ordering::Relaxed);
-        self.not_stored.store(writer.not_stored(), Ordering::Relaxed);
+        *lock(&self.depth) = writer.depth();
         result
     }
 }

@@ -77,10 +77,14 @@ fn write(running: &Running, db: &Db, checks: &Checks, gauges: &Gauges, backlogs:
     }
     let shared = u8::from(gauges.limits_shared);
     text.gauge("keyrack_limits_shared", "Whether limits are counted together with other nodes, in Redis.", shared);
-    text.gauge("keyrack_events_waiting", "Events that wait to be stored.", gauges.events_waiting);
-    text.gauge("keyrack_counts_waiting", "Counts of use that wait to be stored.", gauges.counts_waiting);
-    text.family("keyrack_events_not_stored_total", "counter", "Events that were counted but too many to be stored.");
-    text.line("keyrack_events_not_stored_total", "", gauges.events_not_stored);
+    let (waiting, left_out) = (&gauges.waiting, &gauges.left_out);
+    text.gauge("keyrack_events_waiting", "Events that wait to be stored.", waiting.events);
+    text.gauge("keyrack_counts_waiting", "Counts of use that wait to be stored.", waiting.counts);
+    text.gauge("keyrack_uses_waiting", "Last uses of secrets that wait to be stored.", waiting.uses);
+    text.gauge("keyrack_reports_waiting", "Reports of upstreams that wait for their event.", waiting.reports);
+    text.total("keyrack_events_not_stored_total", "Checks counted, too many for an event each.", left_out.events);
+    text.total("keyrack_counts_lost_total", "Checks that there was no memory to count.", left_out.counts);
+    text.total("keyrack_reports_in_vain_total", "Reports whose event was not found.", left_out.reports);
 
     if !backlogs.is_empty() {
         let name = "keyrack_deliveries_waiting";
@@ -138,6 +142,11 @@ impl Text {
 
     fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
         self.family(name, "gauge", help);
+        self.line(name, "", value);
+    }
+
+    fn total(&mut self, name: &str, help: &str, value: u64) {
+        self.family(name, "counter", help);
         self.line(name, "", value);
     }
 

@@ -1,5 +1,6 @@
 //! The server as its operator sees it: metrics, the log, and how it stops.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -19,6 +20,30 @@ const TOKEN: &str = "metrics-token-of-a-test";
 
 // ---- metrics --------------------------------------------------------------------------------------------------------------
 
+const FAMILIES: [&str; 21] = [
+    "keyrack_checks_total",
+    "keyrack_check_duration_seconds",
+    "keyrack_index_keys",
+    "keyrack_index_orgs",
+    "keyrack_nodes",
+    "keyrack_lease_held",
+    "keyrack_limits_shared",
+    "keyrack_events_waiting",
+    "keyrack_counts_waiting",
+    "keyrack_uses_waiting",
+    "keyrack_reports_waiting",
+    "keyrack_events_not_stored_total",
+    "keyrack_counts_lost_total",
+    "keyrack_reports_in_vain_total",
+    "keyrack_deliveries_waiting",
+    "keyrack_deliveries_late_seconds",
+    "keyrack_db_connections",
+    "keyrack_http_requests_total",
+    "keyrack_http_request_duration_seconds",
+    "keyrack_build_info",
+    "process_start_time_seconds",
+];
+
 /// The value of a line of metrics.
 #[track_caller]
 fn value(text: &str, line: &str) -> f64 {
@@ -28,7 +53,7 @@ fn value(text: &str, line: &str) -> f64 {
 
 /// What a scraper would stumble over: each family has help and type first, each line a name, a number, nothing twice.
 fn assert_well_formed(text: &str) {
-    let (mut families, mut seen) = (std::collections::BTreeMap::new(), std::collections::BTreeSet::new());
+    let (mut families, mut seen) = (std::collections::BTreeMap::new(), BTreeSet::new());
     assert!(text.ends_with('\n'));
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
@@ -92,6 +117,10 @@ async fn metrics_are_off_until_there_is_a_token_and_then_it_is_needed() {
         assert_eq!(more(&durations(&format!("bucket{{kind=\"{kind}\",le=\"+Inf\"}}"))), count, "{kind}");
         assert!(more(&durations(&format!("sum{{kind=\"{kind}\"}}"))) > 0.0, "{kind}");
     }
+    let families: Vec<&str> =
+        answer.body.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let leased: &[&str] = if app.database.is_sqlite() { &[] } else { &["keyrack_lease_age_seconds"] };
+    assert_eq!(families.into_iter().collect::<BTreeSet<_>>(), FAMILIES.iter().chain(leased).copied().collect());
     assert!(value(&answer.body, "keyrack_db_connections{state=\"in_use\"}") <= 8.0);
     assert!(value(&answer.body, "process_start_time_seconds") > 1.6e9);
     assert_eq!(value(&answer.body, concat!("keyrack_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}")), 1.0);

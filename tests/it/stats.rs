@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keyrack::actions::keys::{
-    RevokeInput, get_key, key_traffic, pulses, refused_since_revoked, revoke_key, rotate_key,
+    Point, RevokeInput, get_key, key_stats, key_traffic, pulses, refused_since_revoked, revoke_key, rotate_key,
 };
 use keyrack::actions::people::clean_up;
 use keyrack::actions::{AppError, OrgScope, look_in};
@@ -12,7 +12,7 @@ use keyrack::db::keys::find_key;
 use keyrack::db::usage::{Step, list_counts};
 use keyrack::domain::ids::{KeyId, OrgId};
 use keyrack::domain::key::Grace;
-use keyrack::domain::time::Span;
+use keyrack::domain::time::{Span, Timestamp};
 use keyrack::domain::verdict::Verdict;
 use keyrack::gate::record::{Note, Recorder, Seen};
 use keyrack::{actions, db};
@@ -20,6 +20,16 @@ use serde_json::{Value, json};
 
 use crate::support::TestApp;
 use crate::support::app::MadeKey;
+use crate::support::keys::at;
+
+const SEEN: Seen<'_> = Seen {
+    method: "GET",
+    path: "/v1/render",
+    address: "192.0.2.1",
+    client: "curl/8",
+    request_id: "req_1",
+    in_url: false,
+};
 
 /// A recorder beside the app's, whose notes the test chooses.
 struct Traffic<'a> {
@@ -41,17 +51,9 @@ impl<'a> Traffic<'a> {
 
     fn note(&self, secret: i64, verdict: Verdict, ago: Span, times: usize) {
         let org: Arc<str> = "org_acme".into();
-        let seen = Seen {
-            method: "GET",
-            path: "/v1/render",
-            address: "192.0.2.1",
-            client: "curl/8",
-            request_id: "req_1",
-            in_url: false,
-        };
         let (at, key) = (self.app.now().minus(ago), self.key.as_str().as_bytes().try_into().unwrap());
         for _ in 0..times {
-            self.recorder.note(&Note { key, org: &org, secret, verdict, at, seen: &seen });
+            self.recorder.note(&Note { key, org: &org, secret, verdict, at, seen: &SEEN });
         }
         self.recorder.flush().unwrap();
     }
@@ -114,6 +116,42 @@ async fn what_upstreams_report_counts_as_failed_and_not_twice() {
     let stats = answer.assert_status(200).json();
     assert_eq!((sum(&stats["series"], "failed"), &stats["refused"]), (1, &json!({})));
     assert!(stats["error_rate"].as_f64().unwrap() > 0.0);
+}
+
+#[actix_web::test]
+async fn where_events_are_stored_in_part_the_reports_that_are_kept_stand_for_all() {
+    let app = TestApp::new();
+    let key = app.db_create_key("ben", "ci");
+    let traffic = Traffic::of(&app, &key);
+    let recorder = Recorder::new(app.database.db.clone(), app.state.rules.format.clone(), 20);
+    let (org, tag): (Arc<str>, i64) = ("org_acme".into(), traffic.tag());
+    let key_id = key.id.as_str().as_bytes().try_into().unwrap();
+    for n in 0..1000 {
+        let seen = Seen { request_id: &format!("req_{n}"), ..SEEN };
+        let at = app.now().minus(Span::seconds(1));
+        recorder.note(&Note { key: key_id, org: &org, secret: tag, verdict: Verdict::Valid, at, seen: &seen });
+    }
+    recorder.flush().unwrap();
+    assert!(recorder.left_out().events > 900, "{:?}", recorder.left_out());
+    let report =
+        |n: i64| Report { request_id: format!("req_{n}"), status: [503, 200][n as usize % 2], duration_ms: None };
+    assert_eq!(recorder.report((0..1000).map(report).collect()), 1000);
+    recorder.flush().unwrap();
+    let kept = app.database.number("SELECT COUNT(*) AS n FROM events WHERE reported_seq IS NOT NULL");
+    assert!((2..100).contains(&kept), "{kept}");
+    let rate = look(&app, "ben", |scope| key_stats(scope, &traffic.key, Span::hours(1))).error_rate;
+    assert!((0.3..=0.7).contains(&rate), "{rate}");
+    let page = app.enter("ben").get(&at(&key.id, "")).await;
+    page.assert_status(200).assert_see(&format!("of {kept} reported answers"));
+}
+
+#[test]
+fn an_upstream_that_tells_of_failures_only_is_taken_at_its_word() {
+    let point = Point { served: 1000, refused: 10, failed: 5, ..Point::empty(Timestamp::from_micros(0)) };
+    assert_eq!((point.errors(), Point { fine: 45, ..point }.errors()), (15, 110));
+    assert_eq!((point.error_rate() * 1010.0).round() as i64, 15);
+    assert_eq!(Point { failed: 2000, ..point }.error_rate(), 1.0);
+    assert_eq!(Point { served: 0, refused: 0, fine: 1, ..point }.error_rate(), 0.0);
 }
 
 #[actix_web::test]

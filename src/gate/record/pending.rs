@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::slot::{Captured, Cell, Cells, Slot, Tally, Used};
+use super::{LeftOut, Waiting};
 use crate::clock::Moment;
 use crate::db::usage::Step;
 use crate::domain::time::Timestamp;
@@ -51,6 +52,8 @@ pub(super) struct Pending {
     uses: HashMap<SecretOf, Used>,
     used_at: HashMap<SecretOf, Moment>,
     lost: u64,
+    /// Those that were lost since the start, and told of.
+    lost_in_all: u64,
 }
 
 fn add(counts: &mut Cells<Cell, Amount>, cell: Cell, amount: Amount) {
@@ -147,16 +150,17 @@ impl Pending {
             }
         }
         if self.lost > 0 {
-            tracing::error!(
-                checks = std::mem::take(&mut self.lost),
-                "there was no memory left to count these checks in"
-            );
+            let checks = std::mem::take(&mut self.lost);
+            self.lost_in_all = self.lost_in_all.saturating_add(checks);
+            tracing::error!(checks, "there was no memory left to count these checks in");
         }
     }
 
-    /// How many counts and events wait.
-    pub(super) fn depth(&self) -> (usize, usize) {
-        (self.minutes.len() + self.hours.len(), self.events.len())
+    /// How much waits, and how many checks were never counted.
+    pub(super) fn depth(&self) -> (Waiting, LeftOut) {
+        let (counts, events) = (self.minutes.len() + self.hours.len(), self.events.len());
+        let waiting = Waiting { counts, events, uses: self.uses.len(), reports: 0 };
+        (waiting, LeftOut { counts: self.lost_in_all, ..LeftOut::default() })
     }
 
     /// Takes out up to so many counts and events, to be written.

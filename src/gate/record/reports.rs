@@ -25,9 +25,14 @@ struct Held {
     was_tried: bool,
 }
 
-/// Reports whose event was not found yet, the oldest first.
+/// Reports whose event was not found yet.
 #[derive(Default)]
-pub(super) struct Reports(VecDeque<Held>);
+pub(super) struct Reports {
+    /// The oldest first.
+    held: VecDeque<Held>,
+    /// Those that were given up, since the start.
+    in_vain: u64,
+}
 
 impl Reports {
     /// Takes in what there is room for. Those that were tried before make room first: most likely nothing was stored that
@@ -35,32 +40,44 @@ impl Reports {
     pub(super) fn add(&mut self, reports: Vec<Report>) -> usize {
         let (since, given) = (Moment::now(), reports.len());
         for (taken, report) in reports.into_iter().enumerate() {
-            if self.0.len() >= REPORTS_MAX {
-                if !self.0.front().is_some_and(|oldest| oldest.was_tried) {
+            if self.held.len() >= REPORTS_MAX {
+                if !self.held.front().is_some_and(|oldest| oldest.was_tried) {
                     return taken;
                 }
-                self.0.pop_front();
+                self.held.pop_front();
+                self.in_vain += 1;
             }
-            self.0.push_back(Held { report, since, was_tried: false });
+            self.held.push_back(Held { report, since, was_tried: false });
         }
         given
     }
 
-    fn put_back(&mut self, left: Vec<Held>) {
+    fn put_back(&mut self, left: Vec<Held>, in_vain: u64) {
+        self.in_vain += in_vain;
         for held in left.into_iter().rev() {
-            self.0.push_front(held);
+            self.held.push_front(held);
         }
+    }
+
+    /// How many wait, and how many were given up.
+    pub(super) fn depth(&self) -> (usize, u64) {
+        (self.held.len(), self.in_vain)
     }
 }
 
 /// Writes those whose event is there.
 pub(super) fn write(db: &Db, reports: &Mutex<Reports>) -> Result<(), RecordError> {
-    let mut waiting: Vec<Held> = lock(reports).0.drain(..).collect();
-    let (mut left, mut result) = (Vec::new(), Ok(()));
+    let mut waiting: Vec<Held> = lock(reports).held.drain(..).collect();
+    let (mut left, mut in_vain, mut result) = (Vec::new(), 0, Ok(()));
     while !waiting.is_empty() {
         let mut some: Vec<Held> = waiting.drain(..waiting.len().min(AT_ONCE)).collect();
         match write_some(db, &some) {
-            Ok(found) => some.retain(|held| !found.contains(&held.report.request_id) && held.since.elapsed() < WAITS),
+            Ok(found) => {
+                some.retain(|held| !found.contains(&held.report.request_id));
+                let looked_for = some.len();
+                some.retain(|held| held.since.elapsed() < WAITS);
+                in_vain += (looked_for - some.len()) as u64;
+            }
             Err(error) => {
                 some.append(&mut waiting);
                 result = Err(error);
@@ -68,9 +85,7 @@ pub(super) fn write(db: &Db, reports: &Mutex<Reports>) -> Result<(), RecordError
         }
         left.extend(some.into_iter().map(|held| Held { was_tried: true, ..held }));
     }
-    if !left.is_empty() {
-        lock(reports).put_back(left);
-    }
+    lock(reports).put_back(left, in_vain);
     result
 }
 
@@ -106,9 +121,9 @@ mod tests {
         let mut held = Reports::default();
         assert_eq!(held.add(reports(REPORTS_MAX - 1)), REPORTS_MAX - 1);
         assert_eq!(held.add(reports(3)), 1);
-        held.0[0].was_tried = true;
-        held.0[1].was_tried = true;
+        held.held[0].was_tried = true;
+        held.held[1].was_tried = true;
         assert_eq!(held.add(reports(3)), 2);
-        assert_eq!(held.0.len(), REPORTS_MAX);
+        assert_eq!(held.depth(), (REPORTS_MAX, 2));
     }
 }

@@ -7,7 +7,7 @@ use super::networks::Networks;
 use super::pending::{Amount, Batch, Pending};
 use super::reports::{self, Reports};
 use super::slot::{Budget, Captured, Cell, Slot, Used};
-use super::{RecordError, lock};
+use super::{LeftOut, RecordError, Waiting, lock};
 use crate::clock::Moment;
 use crate::db::events::Event;
 use crate::db::usage::{Count, Step};
@@ -79,12 +79,9 @@ impl Writer {
         self.pending.settle(self.events_max, all);
     }
 
-    pub(super) fn not_stored(&self) -> u64 {
-        self.not_stored
-    }
-
-    pub(super) fn depth(&self) -> (usize, usize) {
-        self.pending.depth()
+    pub(super) fn depth(&self) -> (Waiting, LeftOut) {
+        let (waiting, left_out) = self.pending.depth();
+        (waiting, LeftOut { events: self.not_stored, ..left_out })
     }
 
     /// Writes all that waits, in as many transactions as it takes.

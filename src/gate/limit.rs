@@ -163,9 +163,20 @@ impl Limiter {
         take_both(self.limit(quotas.account), self.limit(quotas.key), now_micros.saturating_mul(1000))
     }
 
-    /// How a request would fare, without taking anything.
-    #[must_use]
-    pub fn look(&self, org: &str, quotas: Quotas<'_>, now_micros: i64) -> Limits {
+    /// How a request would fare, without taking anything. Waits only where Redis has to be asked.
+    pub async fn look(&self, org: &str, quotas: Quotas<'_>, now_micros: i64) -> Limits {
+        let mut limits = self.look_here(org, quotas, now_micros);
+        // Others may have spent of it as well.
+        if let (Some(redis), Some(limit)) = (&self.redis, self.limit(quotas.account))
+            && redis.is_up()
+            && let Some(taken) = redis.look(org, limit.quota, now_micros).await
+        {
+            limits.account = Some(taken);
+        }
+        limits
+    }
+
+    fn look_here(&self, org: &str, quotas: Quotas<'_>, now_micros: i64) -> Limits {
         let now = now_micros.saturating_mul(1000);
         let account = self.limit(quotas.account).map(|limit| match &self.redis {
             Some(redis) if redis.is_up() => redis.share(org).look(limit.quota, now_micros),

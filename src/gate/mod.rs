@@ -242,15 +242,13 @@ impl Gate {
     }
 
     /// What is left of the limits that hold for a key, without taking anything.
-    #[must_use]
-    pub fn headroom(&self, key: &KeyId) -> Limits {
-        let look = |record: &KeyRecord| {
-            let (org, bucket) = (record.member.org.clone(), record.bucket.clone().unwrap_or_default());
-            let facts = org.facts.load();
-            let quotas = Quotas { account: (&org.bucket, facts.quota), key: (&bucket, facts.key_quota) };
-            self.0.limiter.look(&facts.id, quotas, uptime())
-        };
-        tag_of(key).and_then(|tag| self.0.index.with(&tag, look)).unwrap_or_default()
+    pub async fn headroom(&self, key: &KeyId) -> Limits {
+        let counted_by = |record: &KeyRecord| (record.member.org.clone(), record.bucket.clone().unwrap_or_default());
+        let found = tag_of(key).and_then(|tag| self.0.index.with(&tag, counted_by));
+        let Some((org, bucket)) = found else { return Limits::default() };
+        let facts = org.facts.load_full();
+        let quotas = Quotas { account: (&org.bucket, facts.quota), key: (&bucket, facts.key_quota) };
+        self.0.limiter.look(&facts.id, quotas, uptime()).await
     }
 
     /// Waits until every process that may check keys has applied the change of this number, or its lease has run out:

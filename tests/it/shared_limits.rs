@@ -51,6 +51,13 @@ impl Node {
         self.limiter.take("org_acme", quotas, micros).await
     }
 
+    /// What is left of the organization's budget.
+    async fn look(&self, quota: u32) -> u32 {
+        let micros = i64::try_from(self.started.elapsed().as_micros()).unwrap() + 1;
+        let quotas = Quotas { account: (&self.account, Some(quota)), key: (&self.key, None) };
+        self.limiter.look("org_acme", quotas, micros).await.account.unwrap().remaining
+    }
+
     /// How many of `times` are let in.
     async fn take_many(&self, quota: u32, times: usize) -> u32 {
         let mut count = 0;
@@ -75,6 +82,12 @@ async fn two_nodes_share_one_budget_to_within_a_chunk_and_never_more() {
     // The first takes most of it, more than any share.
     let most = one.take_many(QUOTA, 450).await;
     assert_eq!(most, 450);
+    // Which the other can say, though it has let in none.
+    let (of_one, of_two) = (one.look(QUOTA).await, two.look(QUOTA).await);
+    for (left, reserved) in [(of_one, 0), (of_two, QUOTA / 50)] {
+        let least = QUOTA - 450 - reserved;
+        assert!((least..=least + reserved + flown(QUOTA, began)).contains(&left), "{left} left");
+    }
     let (more_of_one, of_two) = futures_util::future::join(one.take_many(QUOTA, 300), two.take_many(QUOTA, 300)).await;
     let (total, chunk) = (most + more_of_one + of_two, QUOTA / 50);
     // How much is a matter of luck: what the first has reserved is its own.

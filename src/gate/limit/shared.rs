@@ -7,12 +7,13 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError, Script};
+use redis::{AsyncConnectionConfig, Client, RedisError, Script, ScriptInvocation};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
@@ -40,7 +41,8 @@ pub(super) struct Shared {
     is_up: AtomicBool,
     lost: Notify,
     hasher: RandomState,
-    shelves: [Mutex<HashMap<Box<str>, Arc<Share>>>; SHELVES],
+    /// Written to only when an organization is first seen.
+    shelves: [RwLock<HashMap<Box<str>, Arc<Share>>>; SHELVES],
 }
 
 #[derive(Default)]
@@ -50,18 +52,20 @@ struct Link {
     generation: u64,
 }
 
-/// What this node holds of one organization's budget.
+/// What this node holds of one organization's budget. Checks wait for each other only while Redis is asked for more.
 #[derive(Default)]
 pub(super) struct Share {
-    chunk: Mutex<Chunk>,
+    chunk: ArcSwap<Chunk>,
     /// Whoever asks holds it; the others wait and find the answer.
     asking: tokio::sync::Mutex<()>,
 }
 
 /// Times are the caller's, in microseconds.
-#[derive(Default, Clone, Copy)]
+#[derive(Default)]
 struct Chunk {
-    left: u32,
+    /// All that ever changes. What is taken of it is taken once, also from a chunk that another one replaces meanwhile: whoever
+    /// asks for the next has taken what was left, to give it back.
+    left: AtomicU32,
     size: u32,
     until: i64,
     epoch: i64,
@@ -98,12 +102,44 @@ impl Shared {
 
     /// What this node holds for an organization.
     pub(super) fn share(&self, org: &str) -> Arc<Share> {
-        let shelf = self.hasher.hash_one(org) as usize % SHELVES;
-        let mut shelf = lock(&self.shelves[shelf]);
-        if let Some(share) = shelf.get(org) {
+        let shelf = &self.shelves[self.hasher.hash_one(org) as usize % SHELVES];
+        if let Some(share) = shelf.read().unwrap_or_else(PoisonError::into_inner).get(org) {
             return share.clone();
         }
-        shelf.entry(org.into()).or_default().clone()
+        shelf.write().unwrap_or_else(PoisonError::into_inner).entry(org.into()).or_default().clone()
+    }
+
+    /// What is left of an organization's budget, whoever spent of it, without taking anything. Nothing when Redis does not answer.
+    pub(super) async fn look(&self, org: &str, quota: u32, now: i64) -> Option<Taken> {
+        let (mut connection, generation) = self.connection()?;
+        let mut call = self.script.key(key_of(org));
+        call.arg(quota).arg(0).arg(0).arg(0).arg(0);
+        let answer = self.invoke(&call, &mut connection, generation).await?;
+        // What this node has reserved is not spent.
+        let (_, _, whole, wait) = answer;
+        let left = self.share(org).left(now);
+        let chunk =
+            Chunk { whole_at: now.saturating_add(whole), refused_until: now.saturating_add(wait), ..Chunk::default() };
+        Some(if wait > 0 && left == 0 { chunk.refused(quota, now) } else { chunk.allowed(left, quota, now) })
+    }
+
+    fn connection(&self) -> Option<(MultiplexedConnection, u64)> {
+        let link = lock(&self.link);
+        let connection = link.connection.clone().filter(|_| self.is_up())?;
+        Some((connection, link.generation))
+    }
+
+    async fn invoke(
+        &self,
+        call: &ScriptInvocation<'_>,
+        connection: &mut MultiplexedConnection,
+        generation: u64,
+    ) -> Option<Answer> {
+        match timeout(PATIENCE, call.invoke_async::<Answer>(connection)).await {
+            Ok(Ok(answer)) => Some(answer),
+            Ok(Err(error)) => self.lose(generation, &error.to_string()),
+            Err(_) => self.lose(generation, "no answer in time"),
+        }
     }
 
     /// Reserves more and takes one of it. Nothing when Redis does not answer. `spent` is how many microseconds of the
@@ -114,22 +150,15 @@ impl Shared {
         if let Some(taken) = share.spend(quota, now) {
             return Some(taken);
         }
-        let (connection, generation) = {
-            let link = lock(&self.link);
-            (link.connection.clone(), link.generation)
-        };
-        let mut connection = connection.filter(|_| self.is_up())?;
-        let (old, wanted) = share.start_asking(quota);
+        let (mut connection, generation) = self.connection()?;
+        let (old, left, wanted) = share.start_asking(quota);
         let is_first = old.generation != generation;
-        let mut call = self.script.key(format!("keyrack:{org}"));
+        let mut call = self.script.key(key_of(org));
         call.arg(quota).arg(wanted);
         // After an outage the budget may be younger than the chunk, and does not know what was spent meanwhile.
-        call.arg(if is_first { 0 } else { old.left }).arg(old.epoch).arg(if is_first { spent } else { 0 });
-        match timeout(PATIENCE, call.invoke_async::<Answer>(&mut connection)).await {
-            Ok(Ok(answer)) => Some(share.refill(answer, quota, generation, now)),
-            Ok(Err(error)) => self.lose(generation, &error.to_string()),
-            Err(_) => self.lose(generation, "no answer in time"),
-        }
+        call.arg(if is_first { 0 } else { left }).arg(old.epoch).arg(if is_first { spent } else { 0 });
+        let answer = self.invoke(&call, &mut connection, generation).await?;
+        Some(share.refill(answer, quota, generation, now))
     }
 
     /// Told once however many find out.
@@ -183,46 +212,53 @@ impl Shared {
 impl Share {
     /// Takes one of what is reserved, or refuses where Redis just did; nothing when it must be asked.
     pub(super) fn spend(&self, quota: u32, now: i64) -> Option<Taken> {
-        let mut chunk = lock(&self.chunk);
-        if chunk.left > 0 && now < chunk.until {
-            chunk.left -= 1;
-            return Some(chunk.allowed(quota, now));
+        let chunk = self.chunk.load();
+        if now < chunk.until
+            && let Ok(left) = chunk.change(|left| left.checked_sub(1))
+        {
+            return Some(chunk.allowed(left - 1, quota, now));
         }
-        (chunk.left == 0 && now < chunk.refused_until.min(chunk.until)).then(|| chunk.refused(quota, now))
+        (now < chunk.refused_until.min(chunk.until)).then(|| chunk.refused(quota, now))
+    }
+
+    /// How many are reserved.
+    fn left(&self, now: i64) -> u32 {
+        let chunk = self.chunk.load();
+        if now < chunk.until { chunk.left.load(Ordering::Relaxed) } else { 0 }
     }
 
     /// Puts one back that was spent for nothing.
     pub(super) fn give_back(&self, now: i64) {
-        let mut chunk = lock(&self.chunk);
+        let chunk = self.chunk.load();
         // One of an older chunk is let go.
-        if now < chunk.until && chunk.left < chunk.size {
-            chunk.left += 1;
+        if now < chunk.until {
+            let _ = chunk.change(|left| (left < chunk.size).then_some(left + 1));
         }
     }
 
     /// How a request would fare, as far as this node knows.
     pub(super) fn look(&self, quota: u32, now: i64) -> Taken {
-        let chunk = lock(&self.chunk);
-        if now < chunk.refused_until { chunk.refused(quota, now) } else { chunk.allowed(quota, now) }
+        let chunk = self.chunk.load();
+        let left = chunk.left.load(Ordering::Relaxed);
+        if now < chunk.refused_until { chunk.refused(quota, now) } else { chunk.allowed(left, quota, now) }
     }
 
-    /// Empties the chunk, and says what it was and how many to reserve now: twice as many as were used up in time, else
-    /// as many as were used.
-    fn start_asking(&self, quota: u32) -> (Chunk, u32) {
-        let mut chunk = lock(&self.chunk);
-        let old = *chunk;
-        chunk.left = 0;
+    /// Empties the chunk, and says what it was, what was left of it, and how many to reserve now: twice as many as were used up in
+    /// time, else as many as were used.
+    fn start_asking(&self, quota: u32) -> (Arc<Chunk>, u32, u32) {
+        let old = self.chunk.load_full();
+        let left = old.left.swap(0, Ordering::Relaxed);
         let most = (quota / CHUNKS_PER_QUOTA).max(1);
-        let used = old.size.saturating_sub(old.left);
-        let wanted = if old.left == 0 { used.saturating_mul(2) } else { used };
-        (old, wanted.clamp(1, most))
+        let used = old.size.saturating_sub(left);
+        let wanted = if left == 0 { used.saturating_mul(2) } else { used };
+        (old, left, wanted.clamp(1, most))
     }
 
     fn refill(&self, (granted, epoch, whole, wait): Answer, quota: u32, generation: u64, now: i64) -> Taken {
-        let mut chunk = lock(&self.chunk);
         let refused_until = if granted == 0 { now.saturating_add(wait.max(1)) } else { 0 };
-        *chunk = Chunk {
-            left: granted.saturating_sub(1),
+        let left = granted.saturating_sub(1);
+        let chunk = Chunk {
+            left: AtomicU32::new(left),
             size: granted,
             until: now.saturating_add(CHUNK_MICROS),
             epoch,
@@ -230,16 +266,26 @@ impl Share {
             whole_at: now.saturating_add(whole),
             refused_until,
         };
-        if granted == 0 { chunk.refused(quota, now) } else { chunk.allowed(quota, now) }
+        let taken = if granted == 0 { chunk.refused(quota, now) } else { chunk.allowed(left, quota, now) };
+        self.chunk.store(Arc::new(chunk));
+        taken
     }
 }
 
 impl Chunk {
-    fn allowed(&self, quota: u32, now: i64) -> Taken {
+    /// What was left before.
+    ///
+    /// # Errors
+    /// The same, where there is nothing to change.
+    fn change(&self, change: impl Fn(u32) -> Option<u32>) -> Result<u32, u32> {
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change)
+    }
+
+    fn allowed(&self, left: u32, quota: u32, now: i64) -> Taken {
         let spent = self.whole_at.saturating_sub(now).clamp(0, MINUTE_MICROS);
         let free = i128::from(MINUTE_MICROS - spent) * i128::from(quota) / i128::from(MINUTE_MICROS);
         let free = u32::try_from(free).unwrap_or(quota);
-        let remaining = free.saturating_add(self.left).min(quota);
+        let remaining = free.saturating_add(left).min(quota);
         Taken { allowed: true, limit: quota, remaining, reset_seconds: whole_seconds(spent) }
     }
 
@@ -247,6 +293,10 @@ impl Chunk {
         let reset_seconds = whole_seconds(self.refused_until.saturating_sub(now)).max(1);
         Taken { allowed: false, limit: quota, remaining: 0, reset_seconds }
     }
+}
+
+fn key_of(org: &str) -> String {
+    format!("keyrack:{org}")
 }
 
 fn whole_seconds(micros: i64) -> u32 {

@@ -120,7 +120,7 @@ proptest! {
         let (account, key, mut now) = (Bucket::default(), Bucket::default(), 0);
         for pause in pauses {
             now += pause;
-            let before = limiter.look("org", Quotas { account: (&account, Some(quotas.0)), key: (&key, Some(quotas.1)) }, now);
+            let before = now_or_never(limiter.look("org", Quotas { account: (&account, Some(quotas.0)), key: (&key, Some(quotas.1)) }, now));
             let states = || (account.0.load(Ordering::Relaxed), key.0.load(Ordering::Relaxed));
             let was = states();
             let limits = now_or_never(limiter.take("org", Quotas { account: (&account, Some(quotas.0)), key: (&key, Some(quotas.1)) }, now));
@@ -187,8 +187,11 @@ fn what_a_race_takes_from_one_limit_comes_back_when_the_other_refuses() {
             .allowed()
         });
         assert_eq!(count, 100);
-        let left =
-            Limiter::default().look("org", Quotas { account: (&account, Some(1_000)), key: (&key, Some(100)) }, 0);
+        let left = now_or_never(Limiter::default().look(
+            "org",
+            Quotas { account: (&account, Some(1_000)), key: (&key, Some(100)) },
+            0,
+        ));
         assert_eq!(left.account.unwrap().remaining, 900);
         assert_eq!(left.key.unwrap().remaining, 0);
     }

@@ -92,5 +92,5 @@ pub async fn key_stats(
     });
     // Only after the right to see this key was looked at.
     let stats = stats.await?;
-    Ok(HttpResponse::Ok().json(StatsObject::new(stats, &state.gate.headroom(&key))))
+    Ok(HttpResponse::Ok().json(StatsObject::new(stats, &state.gate.headroom(&key).await)))
 }

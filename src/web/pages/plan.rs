@@ -126,7 +126,7 @@ async fn draw_page(
         chrome: me.chrome(state, &account, Some(slug), Nav::Plan)?,
         url: url(slug),
         overrun: standing.overrun.map(|overrun| overrun_banner(overrun, &standing.plan.name, slug, false)),
-        meters: meters(state, standing, now),
+        meters: meters(state, standing, now).await,
         refused: refused_words(standing.rate_limited),
         plans: state.rules.plans.iter().map(|plan| column(state, plan, &found, shop)).collect(),
         plan: standing.plan.name.clone(),
@@ -182,7 +182,7 @@ fn shop_url((shop, references): (&str, &References), org: &Org, plan: Option<&Pl
 /// All but letters, digits, `-`, `.`, `_` and `~`.
 const UNRESERVED: &percent_encoding::AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-fn meters(state: &State, standing: &Standing, now: Timestamp) -> Vec<Meter> {
+async fn meters(state: &State, standing: &Standing, now: Timestamp) -> Vec<Meter> {
     let (plan, meter) = (&standing.plan, &standing.meter);
     if !plan.api_keys {
         return Vec::new();
@@ -202,7 +202,10 @@ fn meters(state: &State, standing: &Standing, now: Timestamp) -> Vec<Meter> {
         meters.push(Meter { text, label, value: max.saturating_sub(left), max: Some(max) });
     }
     if let Some(max) = plan.requests_per_minute {
-        let taken = standing.some_key.as_ref().and_then(|key| state.gate.headroom(key).account);
+        let taken = match &standing.some_key {
+            Some(key) => state.gate.headroom(key).await.account,
+            None => None,
+        };
         let left = taken.map_or(max, |taken| taken.remaining.min(max));
         let mut text =
             format!("{} of {} requests left this minute", usage::number(left.into()), usage::number(max.into()));

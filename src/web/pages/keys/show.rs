@@ -13,6 +13,7 @@ use crate::domain::key::KeyStatus;
 use crate::domain::org::Role;
 use crate::domain::policy;
 use crate::domain::time::Timestamp;
+use crate::gate::limit::Limits;
 use crate::web::views::key::{EditForm, KeyPage, LastUsed, RotationPage};
 use crate::web::views::{Errors, Flash, Nav};
 use crate::web::{Form, Query, State};
@@ -124,6 +125,10 @@ async fn draw_key(
         Some((status, typed, errors)) => (status, Some(typed), errors),
         None => (200, None, Errors::none()),
     };
+    let headroom = match &found.usage {
+        Some(_) => state.gate.headroom(&key.id).await,
+        None => Limits::default(),
+    };
     let chrome = me.chrome(state, &account, Some(slug), Nav::ApiKeys)?;
     let page = KeyPage {
         logs_url: chrome.may_see_logs.then(|| format!("/orgs/{slug}/logs?key={}", key.id)),
@@ -152,7 +157,7 @@ async fn draw_key(
             note: typed.as_ref().and_then(|typed| typed.note.clone()).unwrap_or_else(|| key.note.clone()),
             errors,
         }),
-        usage: found.usage.as_ref().map(|usage| usage::panel(state, slug, view, (usage, range), now)),
+        usage: found.usage.as_ref().map(|usage| usage::panel(state, slug, view, (usage, &headroom, range), now)),
         refused: usage::refused(view, found.usage.as_ref(), now),
         rotation: usage::rotation(slug, view, found.rotation, now),
         banner: banner(view, now),

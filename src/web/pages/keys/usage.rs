@@ -151,7 +151,7 @@ pub(super) fn panel(
     state: &State,
     slug: &str,
     view: &KeyView,
-    (usage, range): (&KeyUsage, Range),
+    (usage, headroom, range): (&KeyUsage, &Limits, Range),
     now: Timestamp,
 ) -> UsagePanel {
     let url = key_url(slug, view);
@@ -173,7 +173,7 @@ pub(super) fn panel(
         requests_note: format!("{} served, {} refused", number(usage.day.served), number(refused)),
         error_rate: if all == 0 { String::new() } else { percent(usage.day.error_rate) },
         error_note: error_note(usage),
-        limits: limits(&state.gate.headroom(&view.key.id)),
+        limits: limits(headroom),
         shows_limits: matches!(view.status, KeyStatus::Active | KeyStatus::Rotating),
         ranges: ranges.to_vec(),
         chart,

@@ -188,6 +188,11 @@ pub(super) fn checksum(head: &str) -> [u8; 2] {
 /// The secret half of a key within a text that a client sent. Cannot be printed either.
 pub struct SecretText<'t>(&'t str);
 
+impl SecretText<'static> {
+    /// As long as any, for what takes as long as any.
+    pub const NONE: Self = Self("------------------------");
+}
+
 impl SecretText<'_> {
     /// Its SHA-256.
     #[must_use]

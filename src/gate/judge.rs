@@ -11,7 +11,7 @@ use super::{Checked, Inner, Pass, Question, Seen};
 use crate::domain::key::{KeyStatus, StatusFacts};
 use crate::domain::org::Role;
 use crate::domain::time::Timestamp;
-use crate::domain::token::SecretHash;
+use crate::domain::token::{SecretHash, SecretText};
 use crate::domain::verdict::{KeyFacts, Needs, Verdict, matching_secret, verdict};
 
 /// What is asked of a text, and when.
@@ -43,9 +43,11 @@ struct Found {
 impl Inner {
     pub(super) fn judge(&self, token: &str, asked: &Asked) -> Judged {
         let refused = |verdict| Judged { verdict, limits: Some(Limits::default()), found: None };
-        let Some((id, secret)) = self.rules.format.split(token) else { return refused(Verdict::Malformed) };
-        let Ok(tag) = KeyTag::try_from(id.as_bytes()) else { return refused(Verdict::Malformed) };
-        // All of it also where there is no such key, with another one, or time would tell.
+        let parts = self.rules.format.split(token);
+        let parts = parts.and_then(|(id, secret)| Some((KeyTag::try_from(id.as_bytes()).ok()?, secret)));
+        let none = if parts.is_some() { Verdict::NotFound } else { Verdict::Malformed };
+        let (tag, secret) = parts.unwrap_or_else(|| (no_tag(token), SecretText::NONE));
+        // All of it also where there is no such key, or the text is none: with another one, or time would tell.
         let judge = |record: Option<&KeyRecord>, is_it: bool| {
             // What is far away is asked for before the hash is made, and comes meanwhile.
             let role = record.and_then(|record| record.member.role());
@@ -58,7 +60,7 @@ impl Inner {
             let secret_until = black_box(until).filter(|_| is_it)?;
             Some(self.judge_key(record, role, (presented, secret_until), asked))
         };
-        self.index.look(&tag, judge).unwrap_or_else(|| refused(Verdict::NotFound))
+        self.index.look(&tag, judge).unwrap_or_else(|| refused(none))
     }
 
     /// `role` is that of the person it acts as; the secret is one of the key's, and works until then, where it has an end.
@@ -142,6 +144,15 @@ impl Inner {
         });
         Checked { verdict, pass, limits }
     }
+}
+
+/// What no key has for its id, another one for each text.
+fn no_tag(text: &str) -> KeyTag {
+    let mut tag = KeyTag::default();
+    for (place, byte) in tag.iter_mut().skip(1).zip(text.bytes().rev()) {
+        *place = byte;
+    }
+    tag
 }
 
 fn status(record: &KeyRecord, expires_at: Option<Timestamp>, now: Timestamp) -> KeyStatus {

@@ -38,7 +38,8 @@ pub(super) fn address(req: &RequestHead, proxies: &[IpNet]) -> Option<IpAddr> {
     if !is_one_of(proxies, &peer) {
         return Some(peer);
     }
-    let forwarded = req.headers.get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok());
+    // As much of it as is text: what a client wrote before it must not hide what our own proxy wrote.
+    let forwarded = req.headers.get_all(FORWARDED_FOR).map(|value| String::from_utf8_lossy(value.as_bytes()));
     Some(client_address(peer, forwarded.collect::<Vec<_>>().join(",").as_str(), proxies))
 }
 
@@ -94,5 +95,17 @@ mod tests {
         check("127.0.0.1", "203.0.113.7", "203.0.113.7");
         check("127.0.0.1", "6.6.6.6, 203.0.113.7, 10.1.1.1", "203.0.113.7");
         check("127.0.0.1", "6.6.6.6, rubbish", "127.0.0.1");
+    }
+
+    #[test]
+    fn what_a_client_wrote_does_not_hide_what_a_proxy_wrote() {
+        let proxies: Vec<IpNet> = vec!["127.0.0.1/32".parse().expect("net")];
+        for written in [&b"\xff, 203.0.113.7"[..], b"\xf0\x9f\x92,203.0.113.7", b"6.6.6.6\xff, 203.0.113.7"] {
+            let req = actix_web::test::TestRequest::get()
+                .peer_addr("127.0.0.1:4000".parse().expect("address"))
+                .insert_header((FORWARDED_FOR, header::HeaderValue::from_bytes(written).expect("a header")))
+                .to_http_request();
+            assert_eq!(address(req.head(), &proxies), "203.0.113.7".parse().ok(), "{written:?}");
+        }
     }
 }

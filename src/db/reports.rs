@@ -61,7 +61,7 @@ pub fn list_known_requests(conn: &mut Conn, ids: &[&str]) -> DbResult<Vec<String
 }
 
 /// Notes what upstreams report of requests that were let in, the first report of each, and counts it. Reports of requests
-/// that were not stored or are gone are passed over. Call it in a transaction. Returns how many were noted.
+/// that were not stored or are gone, or whose id requests of several keys have, are passed over. Call it in a transaction. Returns how many were noted.
 pub fn report_outcomes(conn: &mut Conn, valid: &str, reports: &[Report]) -> DbResult<usize> {
     let most = i64::try_from(reports.len()).unwrap_or(i64::MAX);
     let mut number = take_numbers(conn, most)?;
@@ -72,10 +72,18 @@ pub fn report_outcomes(conn: &mut Conn, valid: &str, reports: &[Report]) -> DbRe
         .filter(events::reported_seq.is_null())
         .select((events::request_id, events::seq, events::at, events::org_id, events::key_id, events::secret))
         .load(conn)?;
-    let mut by_id: HashMap<&str, &About> = rows.iter().map(|row| (row.request_id.as_str(), row)).collect();
+    let mut by_id: HashMap<&str, Option<&About>> = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        // Of two keys' requests with one id, which somebody who knows the other's can make, nobody knows which is meant.
+        let is_same = |known: &Option<&About>| known.is_some_and(|known| known.key_id == row.key_id);
+        by_id
+            .entry(&row.request_id)
+            .and_modify(|known| *known = Some(row).filter(|_| is_same(known)))
+            .or_insert(Some(row));
+    }
     let (mut outcomes, mut counts) = (Vec::new(), Vec::new());
     for report in reports {
-        let Some(row) = by_id.remove(report.request_id.as_str()) else { continue };
+        let Some(Some(row)) = by_id.remove(report.request_id.as_str()) else { continue };
         number += 1;
         let (status, duration_ms) = (report.status, report.duration_ms);
         outcomes.push(Outcome { seq: row.seq, status, duration_ms, reported_seq: number });

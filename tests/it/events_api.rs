@@ -73,6 +73,26 @@ async fn a_report_finds_its_event_whichever_comes_first() {
 }
 
 #[actix_web::test]
+async fn a_report_never_goes_to_another_keys_request() {
+    let app = TestApp::new();
+    let (key, other, asks) =
+        (app.db_create_key("ben", "ci"), app.db_create_key("ben", "other"), app.db_create_key("ben", "asks"));
+    for (key, id) in [(&key, "known"), (&key, "again"), (&key, "again"), (&other, "known")] {
+        check(&app, key, id).await;
+    }
+    let gate = &app.state.gate;
+    gate.flush().unwrap();
+    assert_eq!(gate.report(vec![report("known", 500), report("again", 500)]), 2);
+    gate.flush().unwrap();
+    for (key, expected) in [(&key, vec![json!(500), Value::Null, Value::Null]), (&other, vec![Value::Null])] {
+        let events = events_of(&app, &asks, &format!("key={}", key.id)).await;
+        let mut told = column(&events, "/status");
+        told.sort_by_key(Value::is_null);
+        assert_eq!(told, expected);
+    }
+}
+
+#[actix_web::test]
 async fn reports_are_read_strictly() {
     let app = TestApp::new();
     let token = service_token(&app);

@@ -66,12 +66,10 @@ pub(super) fn address_text(address: Option<IpAddr>) -> Short<48> {
     }
 }
 
-/// 32 hexadecimal characters that name a request. Unique, not secret: each thread begins at a random place and goes on
-/// from there, which costs no call into the system.
+/// 32 hexadecimal characters that name a request. Nobody can tell the next from those before: who reports of a request names it so.
 pub(super) fn request_id() -> Short<32> {
-    thread_local!(static NEXT: Cell<u128> = Cell::new(somewhere()));
-    let place = NEXT.get().wrapping_add(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-    NEXT.set(place);
+    thread_local!(static AHEAD: RefCell<Ahead> = const { RefCell::new(Ahead { places: [0; PLACES], left: 0 }) });
+    let place = AHEAD.with_borrow_mut(Ahead::next);
     let digits = [place >> 96, place >> 64, place >> 32, place].map(|part| hexadecimal(part as u32).to_be_bytes());
     let mut id = Short { bytes: [0; 32], len: 32 };
     id.bytes.copy_from_slice(digits.as_flattened());
@@ -89,11 +87,30 @@ fn hexadecimal(number: u32) -> u64 {
     values + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'0' - 10)
 }
 
-fn somewhere() -> u128 {
-    let mut bytes = [0; 16];
-    // Without randomness the ids of two threads may be alike, which is no reason to refuse anybody.
-    let _ = getrandom::fill(&mut bytes);
-    u128::from_le_bytes(bytes)
+/// How many ids' randomness is asked for at once: a call into the system takes as long as a hundred of them.
+const PLACES: usize = 128;
+
+struct Ahead {
+    places: [u128; PLACES],
+    left: usize,
+}
+
+impl Ahead {
+    fn next(&mut self) -> u128 {
+        if self.left == 0 {
+            self.left = PLACES;
+            let mut bytes = [0; 16 * PLACES];
+            let is_random = getrandom::fill(&mut bytes).is_ok();
+            for (place, bytes) in self.places.iter_mut().zip(bytes.as_chunks().0) {
+                // Without randomness an id follows from one before, which is no reason to refuse anybody.
+                let step =
+                    if is_random { u128::from_le_bytes(*bytes) } else { 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835 };
+                *place = place.wrapping_add(step);
+            }
+        }
+        self.left -= 1;
+        self.places[self.left]
+    }
 }
 
 thread_local!(static ROOM: RefCell<BytesMut> = RefCell::new(BytesMut::with_capacity(ROOM_BYTES)));

@@ -133,7 +133,11 @@ fn read_keys(rows: Vec<KeyColumns>, secrets: Vec<SecretColumns>) -> DbResult<Vec
                 owner: UserId(owner),
                 name,
                 environment,
-                role_max: role_max.parse().ok(),
+                // A word that is not known must not lift what it was to limit.
+                role_max: match role_max.as_str() {
+                    "" => None,
+                    word => Some(word.parse().map_err(|_| broken("a key's highest role is none"))?),
+                },
                 created_at: Timestamp::from_micros(created_at),
                 expires_at: expires_at.map(Timestamp::from_micros),
                 url_allowed: url_allowed != 0,

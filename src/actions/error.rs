@@ -60,6 +60,9 @@ pub enum AppError {
     /// The database cannot be reached or cannot be written now.
     #[error("Keyrack cannot reach its database right now. Try again in a moment.")]
     Unavailable(String),
+    /// The same, as the gate finds it. It says so itself, once; every request that meets it would fill the log.
+    #[error("Keyrack cannot reach its database right now. Try again in a moment.")]
+    NoLease(#[from] NoLease),
     /// A fault of ours.
     #[error("Something went wrong on our side.")]
     Internal(#[source] anyhow::Error),
@@ -87,7 +90,7 @@ impl AppError {
             Self::UnsupportedType(_) => 415,
             Self::MethodNotAllowed => 405,
             Self::Throttled { .. } | Self::RateLimited { .. } => 429,
-            Self::Unavailable(_) => 503,
+            Self::Unavailable(_) | Self::NoLease(_) => 503,
             Self::Internal(_) => 500,
         }
     }
@@ -107,7 +110,7 @@ impl AppError {
             | Self::UnsupportedType(_)
             | Self::MethodNotAllowed => "INVALID_REQUEST",
             Self::Throttled { .. } | Self::RateLimited { .. } => "RATE_LIMITED",
-            Self::Unavailable(_) => "UNAVAILABLE",
+            Self::Unavailable(_) | Self::NoLease(_) => "UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
         }
     }
@@ -130,6 +133,7 @@ impl AppError {
             | Self::MethodNotAllowed
             | Self::RateLimited { .. }
             | Self::Unavailable(_)
+            | Self::NoLease(_)
             | Self::Internal(_) => None,
         }
     }
@@ -221,12 +225,6 @@ fn is_passing(message: &str) -> bool {
         "read-only transaction",
     ];
     WORDS.iter().any(|words| message.contains(words))
-}
-
-impl From<NoLease> for AppError {
-    fn from(error: NoLease) -> Self {
-        Self::Unavailable(error.to_string())
-    }
 }
 
 impl From<PoolError> for AppError {

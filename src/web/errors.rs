@@ -85,7 +85,7 @@ fn failure_of(error: &AppError, request_id: &str, now: Option<Timestamp>) -> Fai
         AppError::RateLimited { seconds } => Some(i64::from(*seconds)),
         _ => wait,
     };
-    let wait = wait.or(matches!(error, AppError::Unavailable(_)).then_some(2));
+    let wait = wait.or(matches!(error, AppError::Unavailable(_) | AppError::NoLease(_)).then_some(2));
     Failure { status: error.status(), code: error.code(), text: Some(error.to_string()), retry_after_seconds: wait }
 }
 

@@ -2,7 +2,9 @@
 //! A proxy that is not there fails the test: nothing is known of what was not tried.
 
 mod caddy;
+mod files;
 mod nginx;
+mod outcomes;
 mod place;
 
 use keyrack::actions::keys::{NewKey, RevokeInput, revoke_key};
@@ -21,6 +23,12 @@ macro_rules! proxy_tests {
             super::keys_decide(&world, &proxy);
             super::requirements_hold(&world, &proxy);
             super::identities_cannot_be_forged(&world, &proxy);
+        }
+
+        #[actix_web::test]
+        async fn reports_of_the_api_reach_their_checks() {
+            let world = World::new(None);
+            super::outcomes::reports_reach_their_checks(&world, &$start(&world, &world.keyrack));
         }
 
         #[actix_web::test]
@@ -85,11 +93,15 @@ fn identity(key: &MadeKey, user: &str, role: &str) -> Vec<String> {
     lines.map(|(name, value)| format!("x-keyrack-{name}: {value}")).collect()
 }
 
-/// What of it reached the API: as frameworks read names, which know neither case nor the difference of `-` and `_`.
-fn told(reply: &Reply) -> Vec<String> {
+/// What headers reached the API: as frameworks read names, which know neither case nor the difference of `-` and `_`.
+fn headers_told(reply: &Reply) -> impl Iterator<Item = (String, &str)> {
     let lines = reply.body.lines().filter_map(|line| line.split_once(':'));
-    let named = lines.map(|(name, value)| (name.to_lowercase().replace('_', "-"), value.trim()));
-    let mut told: Vec<String> = named
+    lines.map(|(name, value)| (name.to_lowercase().replace('_', "-"), value.trim()))
+}
+
+/// What reached the API of an identity.
+fn told(reply: &Reply) -> Vec<String> {
+    let mut told: Vec<String> = headers_told(reply)
         .filter(|(name, _)| name.starts_with("x-keyrack"))
         .map(|(name, value)| format!("{name}: {value}"))
         .collect();

@@ -98,6 +98,21 @@ fn answer(mut stream: TcpStream, count: &AtomicUsize) {
     let _ = stream.shutdown(Shutdown::Write);
 }
 
+/// Sends a request, its header lines and its body, and reads the whole answer; what came if that is none.
+pub(crate) fn exchange(address: &str, request: &str, headers: &str, body: &str) -> Result<Reply, String> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+    let head = format!("{request} HTTP/1.1\r\nHost: api.example\r\n{length}{headers}\r\n");
+    stream.write_all((head + body).as_bytes()).unwrap();
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return Err(text) };
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();
+    Ok(Reply { request: format!("{request}\n{headers}"), status, head: head.to_owned(), body: body.to_owned() })
+}
+
 /// Serves Keyrack on a socket, for as long as this process lives.
 pub(crate) fn serve(state: Data<State>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -167,20 +182,10 @@ impl Proxy {
 
     /// The same, with something in `Connection`.
     pub(crate) fn ask_with(&self, method: &str, uri: &str, connection: &str, headers: &str) -> Reply {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let length = if method == "POST" { "Content-Length: 2\r\n" } else { "" };
         let body = if method == "POST" { "{}" } else { "" };
-        let head = format!(
-            "{method} {uri} HTTP/1.1\r\nHost: api.example\r\nConnection: {connection}\r\n{length}{headers}\r\n"
-        );
-        stream.write_all((head + body).as_bytes()).unwrap();
-        let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes);
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text}\n{}", self.log()));
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();
-        Reply { request: format!("{method} {uri}\n{headers}"), status, head: head.to_owned(), body: body.to_owned() }
+        let headers = format!("Connection: {connection}\r\n{headers}");
+        exchange(&self.address, &format!("{method} {uri}"), &headers, body)
+            .unwrap_or_else(|text| panic!("no answer: {text}\n{}", self.log()))
     }
 
     /// All that it wrote into files.

@@ -2,22 +2,30 @@
 """A small API that knows nothing of API keys.
 
     python3 server.py upstream.sock
+    SERVICE_TOKEN=krs_… python3 server.py upstream.sock http://127.0.0.1:8080
 
-It believes the X-Keyrack-… headers, and them alone: nginx takes them from Keyrack's answer and drops what a client sent.
-So it listens on a Unix socket that only nginx has a reason to open, never on a port.
+It believes the X-Keyrack-… headers and X-Request-Id, and them alone: nginx takes them from Keyrack's answer and drops what
+a client sent. So it listens on a Unix socket that only nginx has a reason to open, never on a port.
+
+The second way it tells Keyrack how each request ended, and Keyrack's logs show it.
 """
 
 import json
 import os
+import queue
 import socketserver
 import sys
 import threading
+import time
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 LOCK = threading.Lock()
 PROJECTS = {}  # account -> its projects
 EVENTS = {}  # account -> what its webhooks brought
+OUTCOMES = queue.Queue(10_000)  # how requests ended, for Keyrack
 
 
 def projects_of(account):
@@ -37,6 +45,7 @@ class Handler(BaseHTTPRequestHandler):
         self.answer("POST")
 
     def answer(self, method):
+        self.began = time.monotonic()
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         who = self.identity()
         if who is None:
@@ -91,6 +100,18 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        self.note(status)
+
+    def note(self, status):
+        """How the request ended, under the id that Keyrack gave its check."""
+        ids = self.headers.get_all("X-Request-Id") or []
+        if not self.server.reports or len(ids) != 1:
+            return
+        took = int((time.monotonic() - self.began) * 1000)
+        try:
+            OUTCOMES.put_nowait({"request_id": ids[0], "status": status, "duration_ms": took})
+        except queue.Full:
+            pass  # Keyrack has been away for long: better no report than no answer
 
     def address_string(self):
         return "proxy"  # a Unix socket has no address
@@ -104,6 +125,21 @@ class Handler(BaseHTTPRequestHandler):
 class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
     request_queue_size = 64
+    reports = False
+
+
+def report(keyrack, token):
+    """Tells Keyrack how requests ended: some at once, and beside the requests, so that nobody waits for it."""
+    while True:
+        some = [OUTCOMES.get()]
+        time.sleep(0.5)
+        while len(some) < 1000 and not OUTCOMES.empty():
+            some.append(OUTCOMES.get())
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        try:
+            urlopen(Request(f"{keyrack}/v1/events", json.dumps(some).encode(), headers), timeout=5).close()
+        except (OSError, HTTPException) as error:
+            print(f"{len(some)} outcomes were not reported: {error}", file=sys.stderr, flush=True)
 
 
 def fields(body):
@@ -115,12 +151,16 @@ def fields(body):
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit("usage: server.py SOCKET")
+    token = os.environ.get("SERVICE_TOKEN")
+    if len(sys.argv) != 2 and not (len(sys.argv) == 3 and token):
+        sys.exit("usage: server.py SOCKET, or with SERVICE_TOKEN set: server.py SOCKET KEYRACK")
     path = sys.argv[1]
     if os.path.exists(path):
         os.unlink(path)  # left behind by an earlier run
     with Server(path, Handler) as server:
+        if len(sys.argv) == 3:
+            server.reports = True
+            threading.Thread(target=report, args=(sys.argv[2], token), daemon=True).start()
         print(f"listening on {path}", flush=True)
         try:
             server.serve_forever()

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tempfile::TempDir;
 
-use crate::product::Product;
+use crate::product::{Product, eventually};
 use crate::shell::{self, Shell};
 use crate::support::answer::Answer;
 use crate::wire::Request;
@@ -28,6 +29,11 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// Behind this product's Keyrack.
     pub(crate) fn start(product: &Product) -> Self {
+        Self::start_with(product, None)
+    }
+
+    /// The same; with a service token the API reports how each request ended.
+    fn start_with(product: &Product, token: Option<&str>) -> Self {
         let folder = TempDir::new().unwrap();
         make_certificate(folder.path());
         let (port, tls_port) = (free_port(), free_port());
@@ -35,21 +41,30 @@ impl Upstream {
         let conf = configuration(product, port, tls_port);
         std::fs::write(upstream.path("nginx.conf"), conf).unwrap();
         let server = example("server.py").display().to_string();
-        upstream.spawn("python3", &["-B", &server, "upstream.sock"], "api.log");
+        let mut python = Command::new("python3");
+        python.args(["-B", &server, "upstream.sock"]);
+        if let Some(token) = token {
+            // A proxy of the machine's own has no business in between.
+            python.arg(&product.url).env("SERVICE_TOKEN", token).env("no_proxy", "*");
+        }
+        upstream.spawn(python, "api.log");
         let folder = upstream.folder.path().display().to_string();
         // Debian keeps it where only root looks.
         let nginx = if Path::new("/usr/sbin/nginx").exists() { "/usr/sbin/nginx" } else { "nginx" };
-        upstream.spawn(nginx, &["-p", &folder, "-e", "stderr", "-c", &format!("{folder}/nginx.conf")], "nginx.log");
+        let mut nginx = Command::new(nginx);
+        nginx.args(["-p", &folder, "-e", "stderr", "-c", &format!("{folder}/nginx.conf")]);
+        upstream.spawn(nginx, "nginx.log");
         upstream.wait_until_ready();
         upstream
     }
 
-    fn spawn(&mut self, program: &str, args: &[&str], log: &str) {
+    fn spawn(&mut self, mut command: Command, log: &str) {
         let log = std::fs::File::create(self.path(log)).unwrap();
-        let mut command = Command::new(program);
-        command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
-        let child = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}; tests/run installs it"));
+        let child = command.spawn();
+        let program = command.get_program();
+        let child = child.unwrap_or_else(|error| panic!("{program:?}: {error}; tests/run installs it"));
         self.processes.push(child);
     }
 
@@ -148,4 +163,34 @@ fn make_certificate(folder: &Path) {
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn the_sample_reports_how_each_request_ended() {
+    let product = Product::start("keystroke");
+    let made = product.command(&["admin", "service-token", "create", "Sample API"]).output().unwrap();
+    let token = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+    product.learn(&token);
+    let upstream = Upstream::start_with(&product, Some(&token));
+    let key = product.person("ben").create("mine");
+    let events = || {
+        let events = product.get("/v1/events?limit=200", &key.secret).assert_status(200).json();
+        events["data"].as_array().unwrap().clone()
+    };
+    let of = |path: &str| events().into_iter().find(|event| event["path"] == path);
+    let is_reported = |path: &str, status: i64| {
+        of(path).is_some_and(|event| event["status"] == json!(status) && event["duration_ms"].is_i64())
+    };
+    upstream.get("/api/projects", &key.secret).assert_status(200);
+    eventually(|| is_reported("/api/projects", 200));
+    let first = of("/api/projects").unwrap();
+    // Whatever id a client sends: what is reported is reported of its own request.
+    for (name, path) in [("X-Request-Id", "/api/nothing"), ("X_Request_Id", "/api/nowhere")] {
+        let request = Request::new("GET", path).bearer(&key.secret);
+        let forged = first["request_id"].as_str().unwrap();
+        upstream.ask(request.header(name, forged)).assert_status(404);
+        eventually(|| is_reported(path, 404));
+    }
+    assert_eq!(of("/api/projects"), Some(first));
+    assert!(!upstream.logs().contains("not reported") && !upstream.logs().contains(&token), "{}", upstream.logs());
 }

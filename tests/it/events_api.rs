@@ -93,6 +93,39 @@ async fn a_report_never_goes_to_another_keys_request() {
 }
 
 #[actix_web::test]
+async fn a_backend_that_asks_itself_reports_by_the_id_in_the_answer() {
+    let app = TestApp::new();
+    let (key, other) = (app.db_create_key("ben", "ci"), app.db_create_key("ben", "asks"));
+    let token = service_token(&app);
+    let backend = app.key(&token);
+    let verify = |of: &MadeKey, request: Value| {
+        let question = json!({"key": of.secret, "request": request});
+        let backend = &backend;
+        async move {
+            let answer = backend.post("/v1/keys/verify", &question).await.assert_status(200).json();
+            answer["request_id"].as_str().unwrap().to_owned()
+        }
+    };
+    let given = verify(&key, json!({"method": "PUT", "path": "/jobs/7"})).await;
+    let own = verify(&key, json!({"method": "PUT", "path": "/jobs/8", "request_id": "job-8"})).await;
+    verify(&other, json!({})).await;
+    let outcomes = json!([
+        {"request_id": given, "status": 503, "duration_ms": 1200},
+        {"request_id": own, "status": 201},
+    ]);
+    let taken = backend.post("/v1/events", &outcomes).await.assert_status(202);
+    assert_eq!(taken.json(), json!({"accepted": 2}));
+    let events = events_of(&app, &other, &format!("key={}", key.id)).await;
+    assert_eq!(column(&events, "/request_id"), [json!("job-8"), json!(given)]);
+    assert_eq!(column(&events, "/path"), [json!("/jobs/8"), json!("/jobs/7")]);
+    assert_eq!(column(&events, "/status"), [json!(201), json!(503)]);
+    assert_eq!(column(&events, "/duration_ms"), [Value::Null, json!(1200)]);
+    // What nobody reported on stays as it was.
+    let others = events_of(&app, &other, &format!("key={}", other.id)).await;
+    assert!(!others.is_empty() && column(&others, "/duration_ms").iter().all(Value::is_null), "{others:?}");
+}
+
+#[actix_web::test]
 async fn reports_are_read_strictly() {
     let app = TestApp::new();
     let token = service_token(&app);

@@ -160,7 +160,7 @@ pub async fn stream_events(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReportBody {
-    /// The `X-Request-Id` that the check answered with.
+    /// The `X-Request-Id` that `/v1/auth` answered with, or the `request_id` that `/v1/keys/verify` did.
     #[schema(max_length = 64)]
     request_id: String,
     /// What the request was answered with.

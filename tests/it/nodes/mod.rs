@@ -3,113 +3,23 @@
 
 mod checker;
 mod cluster;
+mod world;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use keyrack::actions::keys::{Created, NewKey, create_key};
-use keyrack::actions::people::change_role;
-use keyrack::actions::{AppError, Ctx, Origin, Who, act_in};
 use keyrack::clock::Clock;
-use keyrack::db::{self, Db};
-use keyrack::domain::ids::SessionId;
-use keyrack::domain::rules::Rules;
-use keyrack::domain::time::{Span, Timestamp};
-use keyrack::gate::{Settled, settle_from_outside};
+use keyrack::domain::time::Span;
 
-use crate::support::app::{plan, usual_rules};
-use crate::support::binary::{Place, Server};
-use crate::support::cast;
-use checker::{Checker, Watched, ask};
-use cluster::{Cable, Cluster};
+use crate::support::binary::Server;
+use crate::support::line::ask;
+use checker::{Checker, Watched};
+use cluster::Cable;
+use world::{World, deed};
 
-const SETTINGS: &str = "[keys]\nkeys_may_manage_keys = true\n[[plans]]\nid = \"standard\"\nname = \"Standard\"\n\
-                        [[plans]]\nid = \"small\"\nname = \"Small\"\nrequests_per_minute = 120\n";
-
-/// A cluster with the cast: Acme on a plan without limits, Globex on a small one.
-struct World {
-    cluster: Cluster,
-    db: Db,
-    rules: Rules,
-}
-
-impl World {
-    fn new() -> Self {
-        let cluster = Cluster::start();
-        let db = Db::open(&cluster.url(cluster.port)).unwrap();
-        db::migrate(&db).unwrap();
-        let mut rules = usual_rules();
-        rules.keys_may_manage_keys = true;
-        rules.plans[0].active_keys_max = None;
-        rules.plans[0].creations_per_hour = None;
-        rules.plans.push(plan("small", "Small"));
-        let now = Clock::system().now();
-        db.run(|conn| -> Result<(), AppError> {
-            Ok(db::write(conn, |conn| {
-                cast::seed(conn, "standard", now);
-                db::orgs::update_org_plan(conn, &cast::org_id("globex"), "small")
-            })?)
-        })
-        .unwrap();
-        Self { cluster, db, rules }
-    }
-
-    fn key(&self, who: &str, name: &str, expires_at: Option<Timestamp>) -> Watched {
-        let origin = Origin::default();
-        let clock = Clock::system();
-        let ctx = Ctx { rules: &self.rules, clock: &clock, origin: &origin };
-        let person = Who::Person { user: cast::user_id(who), session: SessionId::from("ses_test") };
-        let expires = expires_at.map(|at| at.to_string());
-        let org = cast::CAST.iter().find(|person| person.name.eq_ignore_ascii_case(who)).unwrap().org;
-        let new = NewKey { name: name.to_owned(), expires, ..NewKey::default() };
-        let (created, changed) =
-            self.db.deed(|conn| act_in(conn, ctx, &person, org, |scope| create_key(scope, &new, None)));
-        assert_eq!(settle_from_outside(&self.db, changed.unwrap()), Settled::Everywhere);
-        let Created::New(view, plain) = created.unwrap() else { panic!("not new") };
-        Watched::new(view.key.id.as_str(), plain.reveal())
-    }
-
-    /// As another process does it.
-    fn demote_ada(&self) {
-        let (origin, clock) = (Origin::default(), Clock::system());
-        let ctx = Ctx { rules: &self.rules, clock: &clock, origin: &origin };
-        let olive = Who::Person { user: cast::user_id("olive"), session: SessionId::from("ses_test") };
-        let (done, changed) = self.db.deed(|conn| {
-            act_in(conn, ctx, &olive, "acme", |scope| change_role(scope, &cast::user_id("ada"), "builder"))
-        });
-        done.unwrap();
-        assert_eq!(settle_from_outside(&self.db, changed.unwrap()), Settled::Everywhere);
-    }
-
-    fn node(&self, port: u16, ahead: bool) -> (Place, Server) {
-        let mut place = Place::new().file("keyrack.toml", SETTINGS);
-        place = place.set("KEYRACK_DATABASE_URL", &self.cluster.url(port));
-        place = place.set("KEYRACK_SESSION_KEY", &"5a3c".repeat(32));
-        if ahead {
-            let library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"]
-                .map(|folder| format!("{folder}/faketime/libfaketime.so.1"))
-                .into_iter()
-                .find(|path| std::path::Path::new(path).exists())
-                .expect("libfaketime: tests/run installs it");
-            place = place.set("LD_PRELOAD", &library).set("FAKETIME", "+5m").set("DONT_FAKE_MONOTONIC", "1");
-        }
-        let server = place.start(&["serve"]);
-        (place, server)
-    }
-}
-
-/// Takes a right away by the API of a node, again and again until the answer is whole. How long the last try took.
-fn deed(node: SocketAddr, key: &str, path: &str, body: &str) -> Duration {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let began = Instant::now();
-        match ask(&mut None, node, "POST", path, key, body) {
-            Some((200, _)) => return began.elapsed(),
-            Some((503, _)) | None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(50)),
-            other => panic!("{path}: {other:?}"),
-        }
-    }
-}
+const OLIVE: (&str, &str) = ("olive", "acme");
+/// Keys that are revoked, rotated and paused one after the other.
+const KEYS: usize = 64;
 
 /// Without Redis each of two nodes gives half of an organization's 120 requests a minute.
 fn assert_limit_is_split(nodes: &[SocketAddr], secret: &str) {
@@ -122,9 +32,20 @@ fn assert_limit_is_split(nodes: &[SocketAddr], secret: &str) {
     }
 }
 
+/// Which of the watched secrets are whose, but for the numbered keys.
+struct Places {
+    of_ada: usize,
+    of_bea: usize,
+    of_ben: usize,
+    of_initech: usize,
+    expiring: usize,
+    tokens: [usize; 3],
+}
+
 struct Run {
     world: World,
     checker: Checker,
+    places: Places,
     nodes: [SocketAddr; 2],
     manager: String,
     next: usize,
@@ -159,6 +80,22 @@ impl Run {
         self.next += 1;
     }
 
+    /// Ends the grace that a rotation gave.
+    fn finish_rotation(&mut self, by: usize) {
+        let id = self.checker.watched(self.next).id.clone();
+        deed(self.nodes[by], &self.manager, &format!("/v1/keys/{id}/rotate"), r#"{"grace":"1h"}"#);
+        self.checker.run(20);
+        self.world.finish_rotation(&id);
+        self.checker.taken(self.next);
+        self.next += 1;
+    }
+
+    fn revoke_token(&self, number: usize) {
+        let place = self.places.tokens[number];
+        self.world.admin(&["service-token", "revoke", &self.checker.watched(place).id]);
+        self.checker.taken(place);
+    }
+
     fn calm(&mut self) {
         for by in [0, 1].repeat(12) {
             let took = self.revoke(by);
@@ -169,13 +106,21 @@ impl Run {
             self.rotate(by, by == 0);
             self.pause(by);
         }
+        for by in [0, 1] {
+            self.finish_rotation(by);
+        }
+        self.world.remove_ben();
+        self.checker.taken(self.places.of_ben);
+        self.world.admin(&["set-plan", "initech", "none"]);
+        self.checker.taken(self.places.of_initech);
+        self.revoke_token(0);
     }
 
-    fn stopped(&mut self, server: &Server, of_ada: usize) {
+    fn stopped(&mut self, server: &Server) {
         server.signal("STOP");
         let began = Instant::now();
         self.world.demote_ada();
-        self.checker.demoted(of_ada);
+        self.checker.demoted(self.places.of_ada);
         assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
         for _ in 0..2 {
             let took = self.revoke(0);
@@ -184,6 +129,8 @@ impl Run {
         }
         // Without a grace, so by the other one alone.
         self.rotate(1, false);
+        self.finish_rotation(0);
+        self.revoke_token(1);
         // Now nobody waits for it any more.
         assert!(self.revoke(0) < Duration::from_secs(3));
         server.signal("CONT");
@@ -192,20 +139,18 @@ impl Run {
         self.revoke(1);
     }
 
-    fn cut(&mut self, cable: &Cable, of_bea: usize) {
+    fn cut(&mut self, cable: &Cable) {
         cable.cut();
-        let operator = Place::new().set("KEYRACK_DATABASE_URL", &self.world.cluster.url(self.world.cluster.port));
-        let ran = operator.run(&["admin", "disable-user", "bea@acme.example"]);
-        assert_eq!(ran.code, 0, "{ran:?}");
-        self.checker.taken(of_bea);
+        self.world.admin(&["disable-user", "bea@acme.example"]);
+        self.checker.taken(self.places.of_bea);
+        self.revoke_token(2);
         for _ in 0..2 {
             let took = self.revoke(0);
             assert!(took < Duration::from_secs(8), "{took:?}");
             self.pause(0);
         }
         self.checker.run(500);
-        let refusing = self.checker.seen(1).unavailable.load(std::sync::atomic::Ordering::SeqCst);
-        assert!(refusing > 0, "a node without its database goes on");
+        assert!(self.checker.unavailable(1) > 0, "a node without its database goes on");
         cable.mend();
         self.checker.wait_for_accepts(1);
         self.revoke(1);
@@ -227,33 +172,49 @@ impl Run {
     }
 }
 
+/// The secrets that are watched, but for the one that expires.
+fn watched(world: &World) -> (Vec<Watched>, Places) {
+    // Keys are managed by their owner's key alone when they are rotated.
+    let mut watched: Vec<Watched> = (0..KEYS).map(|n| world.key(OLIVE, &format!("key {n}"), None)).collect();
+    watched.extend((0..6).map(|n| world.key(OLIVE, &format!("stays {n}"), None)));
+    let mut add = |one: Watched| {
+        watched.push(one);
+        watched.len() - 1
+    };
+    let places = Places {
+        of_ada: add(world.key(("ada", "acme"), "of ada", None)),
+        of_bea: add(world.key(("bea", "acme"), "of bea", None)),
+        of_ben: add(world.key(("ben", "acme"), "of ben", None)),
+        of_initech: add(world.key(("xavier", "initech"), "of initech", None)),
+        tokens: [0, 1, 2].map(|n| add(world.token(&format!("token {n}")))),
+        expiring: 0,
+    };
+    add(world.token("stays"));
+    (watched, places)
+}
+
 #[test]
 fn no_check_that_began_after_a_right_was_taken_succeeds_on_any_node() {
     let world = World::new();
     let cable = Cable::to(world.cluster.port);
-    let manager = world.key("olive", "manager", None).secret;
-    let limited = world.key("xavier", "limited", None).secret;
-    // Keys are managed by their owner's key alone when they are rotated.
-    let mut watched: Vec<Watched> = (0..60).map(|n| world.key("olive", &format!("key {n}"), None)).collect();
-    let stays = watched.len();
-    watched.extend((0..6).map(|n| world.key("olive", &format!("stays {n}"), None)));
-    let of_ada = watched.len();
-    watched.push(world.key("ada", "of ada", None));
-    let of_bea = watched.len();
-    watched.push(world.key("bea", "of bea", None));
-    let expiring = watched.len();
+    let manager = world.key(OLIVE, "manager", None).secret;
+    let limited = world.key(("xavier", "globex"), "limited", None).secret;
+    let (mut watched, mut places) = watched(&world);
+    let tools = world.tools();
     let (_place_a, server_a) = world.node(world.cluster.port, false);
     let (_place_b, server_b) = world.node(cable.port, true);
-    let ends = Clock::system().now().plus(Span::seconds(8));
-    watched.push(world.key("ben", "expires", Some(ends)));
     let nodes = [server_a.address, server_b.address];
-    let checker = Checker::start(&nodes, watched, 1);
+    let ends = Clock::system().now().plus(Span::seconds(8));
+    places.expiring = watched.len();
+    watched.push(world.key(("ada", "acme"), "expires", Some(ends)));
+    let checker = Checker::start(&nodes, watched, tools);
     let (next, times) = (0, Vec::new());
-    let mut run = Run { world, checker, nodes, manager, next, times };
+    let mut run = Run { world, checker, places, nodes, manager, next, times };
     run.checker.wait_for_accepts(0);
     run.checker.wait_for_accepts(1);
 
     // The database's clock decides, though one node's is five minutes ahead.
+    let expiring = run.places.expiring;
     let (_, body) = ask(&mut None, nodes[1], "GET", "/v1/whoami", &run.checker.watched(expiring).secret, "").unwrap();
     assert!(Clock::system().now() < ends, "too slow a machine to see the key before it expires");
     assert!(body.contains("\"name\":\"expires\""), "{body}");
@@ -264,14 +225,14 @@ fn no_check_that_began_after_a_right_was_taken_succeeds_on_any_node() {
 
     assert_limit_is_split(&nodes, &limited);
     run.calm();
-    run.stopped(&server_b, of_ada);
-    run.cut(&cable, of_bea);
+    run.stopped(&server_b);
+    run.cut(&cable);
     run.restarted();
 
     run.checker.run(500);
-    assert!(run.next <= stays, "too few keys");
+    assert!(run.next <= KEYS, "too few keys");
     let mut times = std::mem::take(&mut run.times);
     times.sort();
-    let report = run.checker.finish();
+    let report = run.checker.finish(20);
     println!("{report}revoke on two healthy nodes: median {:?}, longest {:?}", times[times.len() / 2], times.last());
 }

@@ -11,6 +11,7 @@ pub(crate) mod database;
 pub(crate) mod device;
 pub(crate) mod http;
 pub(crate) mod keys;
+pub(crate) mod line;
 pub(crate) mod lived_in;
 pub(crate) mod redis;
 pub(crate) mod served;

@@ -8,14 +8,22 @@ mod world;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use jiff::fmt::rfc2822::DateTimeParser;
 use keyrack::clock::Clock;
 use keyrack::domain::time::Span;
 
-use crate::support::binary::Server;
+use crate::support::binary::{Server, fetch};
 use crate::support::line::ask;
 use checker::{Checker, Watched};
 use cluster::Cable;
 use world::{World, deed};
+
+/// What a node's clock shows, to the second, by an answer of its.
+fn seconds_of(node: SocketAddr) -> i64 {
+    let reply = fetch(node, "/readyz", None).unwrap();
+    let date = reply.head.lines().find_map(|line| line.strip_prefix("Date: ").or_else(|| line.strip_prefix("date: ")));
+    DateTimeParser::new().parse_timestamp(date.expect("a date")).unwrap().as_second()
+}
 
 const OLIVE: (&str, &str) = ("olive", "acme");
 /// Keys that are revoked, rotated and paused one after the other.
@@ -204,6 +212,8 @@ fn no_check_that_began_after_a_right_was_taken_succeeds_on_any_node() {
     let (_place_a, server_a) = world.node(world.cluster.port, false);
     let (_place_b, server_b) = world.node(cable.port, true);
     let nodes = [server_a.address, server_b.address];
+    let ahead = seconds_of(nodes[1]) - seconds_of(nodes[0]);
+    assert!(ahead > 4 * 60, "both clocks show the same: {ahead} s");
     let ends = Clock::system().now().plus(Span::seconds(8));
     places.expiring = watched.len();
     watched.push(world.key(("ada", "acme"), "expires", Some(ends)));

@@ -24,6 +24,7 @@ mod migrate;
 pub mod nodes;
 mod open;
 pub mod orgs;
+mod patience;
 pub mod plan_requests;
 pub mod reports;
 pub mod rights;

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::group_commit::{self, GroupCommit, Writer};
 use super::journal::Journal;
-use super::{Conn, DatabaseErrorKind, DbError, DbResult};
+use super::{Conn, DatabaseErrorKind, DbError, DbResult, patience};
 
 /// Each of PostgreSQL's is a process of the server's.
 const CONNECTIONS_POSTGRES: u32 = 8;
@@ -258,7 +258,7 @@ impl PoolError {
 impl Manager {
     fn from_url(url: &str) -> Result<Self, OpenError> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Ok(Self::Postgres(url.to_owned()));
+            return Ok(Self::Postgres(patience::with_limits(url)));
         }
         let Some(path) = url.strip_prefix("sqlite://") else {
             return Err(OpenError("must begin with sqlite:// or postgres://".to_owned()));

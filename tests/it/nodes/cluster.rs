@@ -1,7 +1,8 @@
-//! A PostgreSQL of one test's own, because it is restarted; and a cable to it that can be cut.
+//! A PostgreSQL of one test's own, because it is restarted; and a cable to it that can be cut or go dead.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -84,6 +85,11 @@ impl Cluster {
     pub(crate) fn url(&self, port: u16) -> String {
         format!("postgres://keyrack@127.0.0.1:{port}/postgres")
     }
+
+    /// By its socket in the file system.
+    pub(crate) fn socket_url(&self) -> String {
+        format!("postgres://keyrack@/postgres?host={}&port={}", self.folder.path().display(), self.port)
+    }
 }
 
 impl Drop for Cluster {
@@ -98,53 +104,113 @@ impl Drop for Cluster {
     }
 }
 
-/// Connections to a port pass through it, until it is cut.
+/// Connections to a port pass through it, until it is cut or goes dead.
 pub(crate) struct Cable {
     pub(crate) port: u16,
+    listener: TcpListener,
     is_cut: Arc<AtomicBool>,
-    open: Arc<Mutex<Vec<TcpStream>>>,
+    is_dead: AtomicBool,
+    open: Arc<Mutex<Vec<Connection>>>,
+}
+
+#[derive(Clone)]
+struct Connection {
+    near: Arc<TcpStream>,
+    far: Arc<TcpStream>,
+    is_dead: Arc<AtomicBool>,
 }
 
 impl Cable {
     pub(crate) fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (is_cut, open) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
-        let cable = Self { port: listener.local_addr().unwrap().port(), is_cut: is_cut.clone(), open: open.clone() };
+        let own = listener.try_clone().unwrap();
+        let cable = Self {
+            port: listener.local_addr().unwrap().port(),
+            listener: own,
+            is_cut: is_cut.clone(),
+            is_dead: AtomicBool::new(false),
+            open: open.clone(),
+        };
         thread::spawn(move || {
             for near in listener.incoming().flatten() {
                 if is_cut.load(Ordering::SeqCst) {
                     continue;
                 }
                 let Ok(far) = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))) else { continue };
-                let mut open = open.lock().unwrap();
-                open.extend([near.try_clone().unwrap(), far.try_clone().unwrap()]);
-                pass(near.try_clone().unwrap(), far.try_clone().unwrap());
-                pass(far, near);
+                let connection = Connection { near: Arc::new(near), far: Arc::new(far), is_dead: Arc::default() };
+                open.lock().unwrap().push(connection.clone());
+                connection.pass();
             }
         });
         cable
     }
 
+    /// Both ends are told.
     pub(crate) fn cut(&self) {
         self.is_cut.store(true, Ordering::SeqCst);
-        for stream in self.open.lock().unwrap().drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
+        for connection in self.open.lock().unwrap().drain(..) {
+            let _ = connection.near.shutdown(Shutdown::Both);
+            let _ = connection.far.shutdown(Shutdown::Both);
         }
     }
 
+    /// From now on packets vanish: nothing arrives, and not even that is said. As when a machine on the way loses its power.
+    pub(crate) fn die(&self) {
+        self.is_dead.store(true, Ordering::SeqCst);
+        let open = self.open.lock().unwrap();
+        open.iter().for_each(|connection| connection.is_dead.store(true, Ordering::SeqCst));
+        let near = open.iter().map(|connection| OwnedFd::from(connection.near.try_clone().unwrap()));
+        filter(near.chain([self.listener.try_clone().unwrap().into()]), "drop");
+    }
+
+    /// New connections pass again. What was cut stays cut, and what was dead stays dead.
     pub(crate) fn mend(&self) {
         self.is_cut.store(false, Ordering::SeqCst);
+        if self.is_dead.swap(false, Ordering::SeqCst) {
+            filter([self.listener.try_clone().unwrap().into()], "pass");
+        }
     }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream) {
-    thread::spawn(move || {
-        let mut bytes = [0; 16 * 1024];
-        while let Ok(count @ 1..) = from.read(&mut bytes) {
-            if to.write_all(&bytes[..count]).is_err() {
-                break;
-            }
+impl Connection {
+    fn pass(self) {
+        let Self { near, far, is_dead } = self;
+        for (from, to) in [(near.clone(), far.clone()), (far, near)] {
+            let is_dead = is_dead.clone();
+            thread::spawn(move || {
+                let (mut from, mut to) = (&*from, &*to);
+                let mut bytes = [0; 16 * 1024];
+                while let Ok(count @ 1..) = from.read(&mut bytes) {
+                    if !is_dead.load(Ordering::SeqCst) && to.write_all(&bytes[..count]).is_err() {
+                        break;
+                    }
+                }
+                if !is_dead.load(Ordering::SeqCst) {
+                    let _ = to.shutdown(Shutdown::Both);
+                }
+            });
         }
-        let _ = to.shutdown(Shutdown::Both);
-    });
+    }
+}
+
+/// Attaches a filter to its socket that lets no packet in, or takes it off. Before TCP sees them, so that none is acknowledged;
+/// and anybody may do that to their own sockets. Not in Rust, where it is not safe.
+const FILTER: &str = "import ctypes, socket, struct, sys
+line = socket.socket(fileno=0)
+if sys.argv[1] == 'drop':
+    nothing = ctypes.create_string_buffer(struct.pack('HBBI', 6, 0, 0, 0))
+    line.setsockopt(socket.SOL_SOCKET, 26, struct.pack('@HP', 1, ctypes.addressof(nothing)))
+else:
+    line.setsockopt(socket.SOL_SOCKET, 27, 0)
+line.detach()";
+
+fn filter(sockets: impl IntoIterator<Item = OwnedFd>, what: &str) {
+    let start = |socket: OwnedFd| {
+        Command::new("python3").args(["-ISc", FILTER, what]).stdin(Stdio::from(socket)).spawn().unwrap()
+    };
+    let started: Vec<_> = sockets.into_iter().map(start).collect();
+    for mut child in started {
+        assert!(child.wait().unwrap().success());
+    }
 }

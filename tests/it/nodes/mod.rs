@@ -3,6 +3,7 @@
 
 mod checker;
 mod cluster;
+mod dead;
 mod world;
 
 use std::net::SocketAddr;

@@ -323,6 +323,30 @@ async fn a_silent_stream_ends_at_once_when_its_right_does() {
     server.stop().await;
 }
 
+/// Proxies cut what is silent for longer.
+#[actix_web::test]
+async fn a_stream_with_nothing_to_say_shows_every_15_seconds_that_it_lives() {
+    let app = TestApp::new();
+    let (key, asks) = (app.db_create_key("ben", "ci"), app.db_create_key("ada", "follows"));
+    app.catch_up();
+    let server = Served::start(&app);
+    let path = format!("/v1/events/stream?key={}", key.id);
+    let mut follower = Follower::with_key(server.address, &path, &asks, None).begun();
+    let (began, length) = (Instant::now(), follower.received.len());
+    // News of others are no sign of life to this one.
+    check(&app, &asks, "of another");
+    app.state.gate.flush().unwrap();
+    while follower.received.len() == length {
+        assert!(follower.read() && began.elapsed() < Duration::from_secs(25), "{}", follower.text());
+    }
+    let silent = began.elapsed();
+    assert!((14..=20).contains(&silent.as_secs()), "{silent:?}");
+    follower.read_until(|follower| follower.text()[length..].contains(": heartbeat\n\n"));
+    assert!(follower.messages().0.is_empty(), "{}", follower.text());
+    app.state.running.stop();
+    server.stop().await;
+}
+
 #[actix_web::test]
 async fn there_are_only_so_many_streams_for_a_key() {
     let app = TestApp::new();

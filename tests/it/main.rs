@@ -50,6 +50,7 @@ mod people_sign_in;
 mod plans;
 mod proxies;
 mod recorder;
+mod recorder_killed;
 mod running;
 mod scanner_rules;
 mod shared_limits;

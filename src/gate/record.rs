@@ -16,6 +16,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use super::Seen;
+use crate::clock::Moment;
 use crate::db::reports::Report;
 use crate::db::{Db, DbError, PoolError};
 use crate::domain::time::Timestamp;
@@ -42,8 +43,10 @@ pub struct Note<'a> {
     pub seen: &'a Seen<'a>,
 }
 
-/// How often the slots are emptied. With the time that writing takes, `kill -9` loses less than a second.
+/// How often the slots are emptied, where writing takes no longer: `kill -9` loses less than a second.
 const EVERY: Duration = Duration::from_millis(500);
+/// Between two rounds at least, so that others come to the database as well.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
 
 /// Threads beyond these share a slot.
 const SLOTS: usize = 16;
@@ -207,11 +210,12 @@ impl Drop for Recorder {
 
 impl Shared {
     fn write_regularly(&self) {
-        let mut is_failing = false;
+        let (mut is_failing, mut pause) = (false, EVERY);
         let mut stopped = lock(&self.stopped);
         while !*stopped {
-            let waited = self.stop.wait_timeout(stopped, EVERY).unwrap_or_else(PoisonError::into_inner);
+            let waited = self.stop.wait_timeout(stopped, pause).unwrap_or_else(PoisonError::into_inner);
             drop(waited);
+            let began = Moment::now();
             match self.write(false) {
                 Ok(()) if is_failing => {
                     is_failing = false;
@@ -223,6 +227,8 @@ impl Shared {
                 }
                 Ok(()) | Err(_) => {}
             }
+            // What is noted while a round is written waits for the rest of it, and must not wait for a whole pause besides.
+            pause = EVERY.saturating_sub(began.elapsed()).max(PAUSE_MIN);
             stopped = lock(&self.stopped);
         }
     }

@@ -140,7 +140,8 @@ pub(super) fn header_value(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_maybe_shared(copied(text.as_bytes())).ok()
 }
 
-/// The headers of every answer here.
+/// The headers of every answer here. Those that protect pages (HSTS, CSP, frames) are not among them: programs read these answers,
+/// and a proxy that passes a refusal on would set them for the API's own site.
 pub(super) fn put_usual_headers(headers: &mut HeaderMap, request_id: &str) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

@@ -127,7 +127,8 @@ async fn of_fifty_with_the_same_invitation_one_joins() {
     });
     let statuses = join_all(tries).await;
     assert_eq!(statuses.iter().filter(|status| **status == 303).count(), 1, "{statuses:?}");
-    assert!(statuses.iter().all(|status| [303, 422].contains(status)), "{statuses:?}");
+    // Who comes when the account is there must know its password; of many at once one may have to wait.
+    assert!(statuses.iter().all(|status| [303, 422, 429].contains(status)), "{statuses:?}");
     assert_eq!(app.database.number("SELECT COUNT(*) AS n FROM memberships WHERE org_id = 'org_acme'"), 5);
 }
 

@@ -125,7 +125,7 @@ async fn where_events_are_stored_in_part_the_reports_that_are_kept_stand_for_all
     let traffic = Traffic::of(&app, &key);
     let recorder = Recorder::new(app.database.db.clone(), app.state.rules.format.clone(), 20);
     let (org, tag): (Arc<str>, i64) = ("org_acme".into(), traffic.tag());
-    let key_id = key.id.as_str().as_bytes().try_into().unwrap();
+    let key_id = key.id.as_bytes().try_into().unwrap();
     for n in 0..1000 {
         let seen = Seen { request_id: &format!("req_{n}"), ..SEEN };
         let at = app.now().minus(Span::seconds(1));

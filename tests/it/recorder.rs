@@ -18,7 +18,7 @@ use crate::support::TestApp;
 use crate::support::binary::Place;
 use crate::support::database::TestDatabase;
 
-const SEEN: Seen<'_> = Seen {
+pub(crate) const SEEN: Seen<'_> = Seen {
     method: "GET",
     path: "/v1/render",
     address: "192.0.2.1",

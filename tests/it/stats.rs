@@ -18,18 +18,10 @@ use keyrack::gate::record::{Note, Recorder, Seen};
 use keyrack::{actions, db};
 use serde_json::{Value, json};
 
+use crate::recorder::SEEN;
 use crate::support::TestApp;
 use crate::support::app::MadeKey;
 use crate::support::keys::at;
-
-const SEEN: Seen<'_> = Seen {
-    method: "GET",
-    path: "/v1/render",
-    address: "192.0.2.1",
-    client: "curl/8",
-    request_id: "req_1",
-    in_url: false,
-};
 
 /// A recorder beside the app's, whose notes the test chooses.
 struct Traffic<'a> {

@@ -1,5 +1,7 @@
 //! Causes of alerts that come with time: what became due since they were last looked for.
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 
 use super::super::batch::{Row, Value, execute_many};
@@ -82,16 +84,38 @@ pub struct FirstUse {
     pub at: Timestamp,
 }
 
-impl Row for FirstUse {
+/// With whether it is the first of its key among those that are noted with it.
+struct Noted<'a>(&'a FirstUse, bool);
+
+impl Row for Noted<'_> {
     fn put_values<'a>(&'a self, values: &mut Vec<Value<'a>>) {
-        values.extend([Value::Text(self.key.as_str()), Value::Text(&self.network), Value::Number(self.at.as_micros())]);
+        let Self(FirstUse { key, network, at }, is_first) = self;
+        values.extend([
+            Value::Text(key.as_str()),
+            Value::Text(network),
+            Value::Number(at.as_micros()),
+            Value::Number(i64::from(*is_first)),
+        ]);
     }
 }
 
+// The first network of a key is where it belongs: nobody is told of it, and nobody has to look at it again. Two that two nodes
+// note at the very same moment are both first.
+const INTO_NETWORKS: &str = "INSERT INTO key_networks (key_id, network, first_seen_at, is_told) \
+                             SELECT v.column1, v.column2, v.column3, CASE WHEN v.column4 = 1 AND NOT EXISTS \
+                             (SELECT 1 FROM key_networks k WHERE k.key_id = v.column1) THEN 1 ELSE 0 END FROM (";
+
 /// Notes networks that keys were used from, where they are not noted yet.
 pub fn insert_networks(conn: &mut Conn, uses: &[FirstUse]) -> DbResult<()> {
-    let into = "INSERT INTO key_networks (key_id, network, first_seen_at)";
-    let insert = |conn: &mut Conn| execute_many(conn, into, uses, " ON CONFLICT DO NOTHING").map(|_| ());
+    let mut sorted: Vec<&FirstUse> = uses.iter().collect();
+    sorted.sort_by(|a, b| (&a.key, a.at).cmp(&(&b.key, b.at)));
+    let mut keys = HashSet::new();
+    let mut noted: Vec<Noted<'_>> = sorted.into_iter().map(|of| Noted(of, keys.insert(&of.key))).collect();
+    // Two writers never wait for each other in a circle, because each goes through them in one order.
+    noted.sort_by(|Noted(a, _), Noted(b, _)| (&a.key, &a.network).cmp(&(&b.key, &b.network)));
+    // SQLite takes ON CONFLICT for a condition of a join unless there is a WHERE before it.
+    let tail = ") AS v WHERE 1 = 1 ON CONFLICT DO NOTHING";
+    let insert = |conn: &mut Conn| execute_many(conn, INTO_NETWORKS, &noted, tail).map(|_| ());
     // On PostgreSQL each statement commits by itself, so that a process that is stopped in between holds up nobody.
     write_one(conn, insert)
 }

@@ -3,7 +3,8 @@
 use std::sync::Barrier;
 
 use keyrack::actions::keys::NewKey;
-use keyrack::domain::time::Span;
+use keyrack::db::alerts::sweeps::{self, FirstUse};
+use keyrack::domain::time::{Span, Timestamp};
 use serde_json::json;
 
 use crate::support::TestApp;
@@ -127,6 +128,28 @@ async fn the_first_use_from_another_network_is_told_and_the_first_use_of_all_is_
         .map(|(_, _, facts)| facts["network"].clone())
         .collect();
     assert_eq!(networks, ["198.51.100.0/24", "2001:db8:1::/48"]);
+}
+
+/// Of very many keys that are used for the first time none has to be looked at again.
+#[test]
+fn only_networks_after_a_keys_first_wait_to_be_told_of() {
+    let app = TestApp::new();
+    let use_of = |key: &str, net: u8| FirstUse {
+        key: key.into(),
+        network: format!("10.0.{net}.0/24"),
+        at: Timestamp::from_micros(i64::from(net)),
+    };
+    let waiting = || -> Vec<String> {
+        let found = app.database.run(|conn| sweeps::list_new_networks(conn, 100).unwrap());
+        found.iter().map(|found| format!("{} {}", found.key, found.network)).collect()
+    };
+    let note = |uses: &[FirstUse]| app.database.run(|conn| sweeps::insert_networks(conn, uses).unwrap());
+    // The first is the one that was used first.
+    note(&[use_of("AAAAAAAA", 1), use_of("BBBBBBBB", 3), use_of("BBBBBBBB", 2)]);
+    assert_eq!(waiting(), ["BBBBBBBB 10.0.3.0/24"]);
+    // As after a restart, when nothing is known to be written.
+    note(&[use_of("AAAAAAAA", 1), use_of("AAAAAAAA", 4), use_of("BBBBBBBB", 3)]);
+    assert_eq!(waiting(), ["BBBBBBBB 10.0.3.0/24", "AAAAAAAA 10.0.4.0/24"]);
 }
 
 #[actix_web::test]

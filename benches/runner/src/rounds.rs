@@ -28,13 +28,25 @@ pub struct Target {
     pub judge_p99: bool,
     /// Another target to compare with, what must be reached, and the goal.
     pub against: Option<(usize, f64, f64)>,
+    /// For how long it must have been quiet before the next is fired at.
+    quiet: u32,
 }
 
 impl Target {
     pub fn new(name: impl Into<String>, server: &Server, requests: PathBuf) -> Self {
         let expect = (200, "");
         let (name, port, pid) = (name.into(), server.port, server.pid());
-        Self { name, port, pid, requests: vec![requests], expect, must: None, judge_p99: false, against: None }
+        Self {
+            name,
+            port,
+            pid,
+            requests: vec![requests],
+            expect,
+            must: None,
+            judge_p99: false,
+            against: None,
+            quiet: QUIET,
+        }
     }
 
     pub fn expecting(self, status: u16, text: &'static str) -> Self {
@@ -47,6 +59,11 @@ impl Target {
 
     pub fn with_p99(self) -> Self {
         Self { judge_p99: true, ..self }
+    }
+
+    /// Uses so many keys that their counts are added up much later.
+    pub fn with_backlog(self) -> Self {
+        Self { quiet: LONG_QUIET, ..self }
     }
 
     pub fn against(self, at: usize, must: f64, goal: f64) -> Self {
@@ -101,7 +118,7 @@ pub fn run(bench: &Bench, heading: &str, mut targets: Vec<Target>) -> Result<()>
     let fire = |target: &Target, at: usize, seconds: u64| -> Result<Shot> {
         let before = processor_seconds(target.pid)?;
         let mut shot = fire(options, target.port, target.file(at), seconds)?;
-        let after = settled(target.pid)?;
+        let after = settled(target.pid, target.quiet)?;
         shot.cpu = (after - before) * 1e6 / shot.requests as f64;
         target.check(&shot).map(|()| shot)
     };
@@ -146,19 +163,20 @@ pub fn run(bench: &Bench, heading: &str, mut targets: Vec<Target>) -> Result<()>
     if broken.is_empty() { Ok(()) } else { bail!("not measured: {}", broken.join(", ")) }
 }
 
-/// Quarters of a second in which nothing happens: Keyrack writes what it noted twice a second. What it adds up every ten seconds is
-/// not waited for.
+/// Quarters of a second in which nothing happens: Keyrack writes what it noted twice a second.
 const QUIET: u32 = 3;
+/// The same where more keys were used than it writes one by one: those it begins to add up ten seconds later.
+const LONG_QUIET: u32 = 46;
 
 /// Waits until a server has written what it noted while it was fired at, which would slow down whatever is fired at next. Returns the
 /// seconds of processor it has used by then.
-fn settled(pid: u32) -> Result<f64> {
+fn settled(pid: u32, quiet_enough: u32) -> Result<f64> {
     let (mut used, mut quiet) = (processor_seconds(pid)?, 0);
     for _ in 0..1200 {
         sleep(Duration::from_millis(250));
         let before = std::mem::replace(&mut used, processor_seconds(pid)?);
         quiet = if used - before < 0.015 { quiet + 1 } else { 0 };
-        if quiet == QUIET {
+        if quiet == quiet_enough {
             return Ok(used);
         }
     }

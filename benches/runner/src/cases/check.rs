@@ -34,7 +34,8 @@ pub fn run(bench: &mut Bench, kind: Kind) -> Result<()> {
             .with_p99(),
         Target::new("auth: any key at random", &server, asking(bench, "random", &bench.options.auth, &random)?)
             .must(0.70, 0.85)
-            .with_p99(),
+            .with_p99()
+            .with_backlog(),
         refused("auth: unknown keys", "unknown", &World::unknown(1_000))?,
         refused("auth: revoked keys", "revoked", &world.revoked(1_000))?,
         refused("auth: malformed keys", "malformed", &malformed(&keys))?,

@@ -46,6 +46,7 @@ pub fn run(bench: &mut Bench, kind: Kind, fires: bool) -> Result<()> {
         let first = targets.len() == 1;
         for (at, (what, file)) in [("1000 keys of", spread), ("random keys of", random)].into_iter().enumerate() {
             let target = Target::new(format!("{what} {name}"), server, file).must(0.70, 0.85);
+            let target = if at == 1 { target.with_backlog() } else { target };
             targets.push(if first { target } else { target.against(1 + at, must, goal) });
         }
     }

@@ -85,6 +85,12 @@ impl Moment {
         Duration::from_nanos(u64::try_from(self.nanos - earlier.nanos).unwrap_or(0))
     }
 
+    /// So much later.
+    #[must_use]
+    pub fn plus(self, time: Duration) -> Self {
+        Self { nanos: self.nanos.saturating_add(i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)) }
+    }
+
     /// How long ago it was.
     #[must_use]
     pub fn elapsed(self) -> Duration {
@@ -106,6 +112,7 @@ mod tests {
     fn moments_tell_how_long_it_took() {
         let earlier = Moment { nanos: 5_999 };
         let later = Moment { nanos: 8_000 };
+        assert_eq!(earlier.plus(Duration::from_nanos(2_001)), later);
         assert_eq!((later.since(earlier), earlier.since(later)), (Duration::from_nanos(2_001), Duration::ZERO));
         assert_eq!((earlier.uptime(), later.uptime()), (5, 8));
         assert!(Moment::now().elapsed() < Duration::from_secs(60));

@@ -1,6 +1,7 @@
 //! Counts that wait to be added: many in one row, because a busy half second touches more keys than there is time to look
 //! up rows for. A row is written at once, so that nothing is lost; its counts are added later, many rows at a time.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use diesel::prelude::*;
@@ -11,12 +12,33 @@ use super::usage::Count;
 use super::{Conn, DbResult};
 use crate::domain::time::Timestamp;
 
-/// Into how many parts the backlog is divided by key.
-pub const PARTS: u8 = 32;
+/// Into how many parts the backlog is divided.
+const PARTS: usize = 250;
+
+/// The part in which the counts of a key wait: each holds one stretch of all keys in the order of their bytes, because what
+/// lies side by side in SQLite's indexes is added up with the least writing.
+fn part_of(key: &str) -> u8 {
+    let digit = |at: usize| match key.as_bytes().get(at) {
+        Some(byte @ b'0'..=b'9') => usize::from(byte - b'0'),
+        Some(byte @ b'A'..=b'Z') => usize::from(byte - b'A') + 10,
+        Some(byte @ b'a'..=b'z') => usize::from(byte - b'a') + 36,
+        _ => 0,
+    };
+    u8::try_from((digit(0) * 62 + digit(1)) * PARTS / (62 * 62)).unwrap_or_default()
+}
+
+/// The rows of the backlog for these counts: part and text.
+#[must_use]
+pub fn rows_of(counts: &[Count<'_>]) -> Vec<(u8, String)> {
+    let mut parts: BTreeMap<u8, Vec<Count<'_>>> = BTreeMap::new();
+    for count in counts {
+        parts.entry(part_of(count.key)).or_default().push(*count);
+    }
+    parts.into_iter().map(|(part, counts)| (part, encode(&counts))).collect()
+}
 
 /// Counts as one text. Those of one organization, minute and outcome share a line that begins with `=`.
-#[must_use]
-pub fn encode(counts: &[Count<'_>]) -> String {
+fn encode(counts: &[Count<'_>]) -> String {
     let mut sorted: Vec<&Count<'_>> = counts.iter().collect();
     sorted.sort_unstable_by_key(|count| (count.org, count.at, count.outcome, count.key));
     let mut text = String::with_capacity(sorted.len() * 32);
@@ -70,19 +92,25 @@ impl Row for Waiting<'_> {
     }
 }
 
-/// The part that has waited the longest.
-pub fn find_oldest_part(conn: &mut Conn) -> DbResult<Option<u8>> {
-    let part: Option<i64> =
-        usage_backlog::table.order(usage_backlog::seq).select(usage_backlog::part).first(conn).optional()?;
-    Ok(part.and_then(|part| u8::try_from(part).ok()))
+/// The part that has waited the longest, and the number of its oldest row. No row has a number below `from`: what was taken
+/// out before is not walked through again, which PostgreSQL would do while anybody might still see it.
+pub fn find_oldest_part(conn: &mut Conn, from: i64) -> DbResult<Option<(u8, i64)>> {
+    let rows = usage_backlog::table.filter(usage_backlog::seq.ge(from)).order(usage_backlog::seq);
+    let found: Option<(i64, i64)> = rows.select((usage_backlog::part, usage_backlog::seq)).first(conn).optional()?;
+    Ok(found.and_then(|(part, seq)| Some((u8::try_from(part).ok()?, seq))))
+}
+
+/// The number of the row that came last.
+pub fn find_newest(conn: &mut Conn) -> DbResult<Option<i64>> {
+    usage_backlog::table.order(usage_backlog::seq.desc()).select(usage_backlog::seq).first(conn).optional()
 }
 
 /// Takes the oldest rows of a part out of the backlog, `limit` at most. Hold the counter, so that nobody takes them too.
-pub fn take_backlog(conn: &mut Conn, part: u8, limit: i64) -> DbResult<Vec<String>> {
+pub fn take_backlog(conn: &mut Conn, part: u8, limit: usize) -> DbResult<Vec<String>> {
     let rows: Vec<(i64, String)> = usage_backlog::table
         .filter(usage_backlog::part.eq(i64::from(part)))
         .order(usage_backlog::seq)
-        .limit(limit)
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
         .select((usage_backlog::seq, usage_backlog::entries))
         .load(conn)?;
     let (numbers, entries): (Vec<i64>, Vec<String>) = rows.into_iter().unzip();
@@ -115,5 +143,16 @@ mod tests {
         read.sort();
         assert_eq!(read, counts);
         assert_eq!(decode("A 1 1\n=org x VALID\nA 1 1\n=org 1 VALID\nA\nA zz 1\nA 1 z\n\n"), []);
+    }
+
+    #[test]
+    fn parts_hold_stretches_of_keys_and_all_are_used() {
+        let digits = crate::domain::ids::BASE62.iter().map(|digit| char::from(*digit));
+        let keys: Vec<String> =
+            digits.clone().flat_map(|a| digits.clone().map(move |b| format!("{a}{b}aaaaaa"))).collect();
+        let parts: Vec<u8> = keys.iter().map(|key| part_of(key)).collect();
+        assert!(keys.is_sorted() && parts.is_sorted());
+        assert_eq!(parts.iter().collect::<std::collections::BTreeSet<_>>().len(), PARTS);
+        assert_eq!((part_of(""), part_of("é")), (0, 0));
     }
 }

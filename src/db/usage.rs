@@ -72,13 +72,12 @@ const INTO_HOURS: &str = "INSERT INTO usage_hours (org_id, key_id, secret, at, o
 const ADD_HOURS: &str =
     " ON CONFLICT (key_id, at, secret, outcome) DO UPDATE SET count = usage_hours.count + excluded.count";
 
-/// Adds to many counts. Two writers never wait for each other in a circle, because each goes through them in one order.
-pub fn add_counts(conn: &mut Conn, step: Step, counts: &[Count<'_>]) -> DbResult<()> {
-    let mut sorted: Vec<Count<'_>> =
-        counts.iter().map(|count| Count { at: count.at.floor(step.span()), ..*count }).collect();
-    sorted.sort_unstable();
-    // One statement must not touch a row twice.
-    sorted.dedup_by(|later, first| {
+/// Each count once, with the sum of those that differ in nothing else, in the order of their keys.
+#[must_use]
+pub fn summed(mut counts: Vec<Count<'_>>) -> Vec<Count<'_>> {
+    // Equal ones lie side by side then, whatever they count.
+    counts.sort_unstable();
+    counts.dedup_by(|later, first| {
         let same =
             (later.key, later.at, later.secret, later.outcome) == (first.key, first.at, first.secret, first.outcome);
         if same {
@@ -86,11 +85,18 @@ pub fn add_counts(conn: &mut Conn, step: Step, counts: &[Count<'_>]) -> DbResult
         }
         same
     });
+    counts
+}
+
+/// Adds to many counts. Two writers never wait for each other in a circle, because each goes through them in one order.
+pub fn add_counts(conn: &mut Conn, step: Step, counts: &[Count<'_>]) -> DbResult<()> {
+    // One statement must not touch a row twice.
+    let counts = summed(counts.iter().map(|count| Count { at: count.at.floor(step.span()), ..*count }).collect());
     let (head, tail) = match step {
         Step::Minute => (INTO_MINUTES, ADD_MINUTES),
         Step::Hour => (INTO_HOURS, ADD_HOURS),
     };
-    execute_many(conn, head, &sorted, tail).map(|_| ())
+    execute_many(conn, head, &counts, tail).map(|_| ())
 }
 
 /// A count of one key.

@@ -4,10 +4,12 @@
 //! slots every half second and writes what it found in a transaction. Whatever cannot be written stays in memory, within
 //! bounds, and is tried again; no verdict ever depends on it.
 
+mod allowance;
 mod networks;
 mod pending;
 mod reports;
 mod slot;
+mod uses;
 mod writer;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -236,17 +236,67 @@ fn a_check_of_very_many_keys_is_safe_at_once_and_counted_soon() {
     // Another process works it off.
     let next = self::recorder(&database, 100);
     next.start().unwrap();
-    for _ in 0..600 {
-        if left() == 0 {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    assert!(wait_until(|| left() == 0));
     drop(next);
     for table in ["usage_minutes", "usage_hours"] {
         let sum = |what: &str| database.number(&format!("SELECT CAST(SUM({what}) AS BIGINT) AS n FROM {table}"));
         assert_eq!((sum("count"), sum("count * secret")), (12_000, 6000 * 7 - 6000), "{table}");
     }
+}
+
+fn counted(database: &TestDatabase, table: &str) -> i64 {
+    database.number(&format!("SELECT CAST(COALESCE(SUM(count), 0) AS BIGINT) AS n FROM {table}"))
+}
+
+/// Waits for a minute at most.
+fn wait_until(done: impl Fn() -> bool) -> bool {
+    (0..600).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        done()
+    })
+}
+
+#[test]
+fn very_many_keys_of_which_no_event_is_stored_are_counted_too() {
+    let database = TestDatabase::new();
+    let recorder = recorder(&database, 0);
+    let org: Arc<str> = "org_acme".into();
+    for n in 0..300 {
+        recorder.note(&note(&format!("K{n:07}"), &org, Verdict::Valid, &SEEN));
+    }
+    recorder.start().unwrap();
+    assert!(wait_until(|| counted(&database, "usage_hours") == 300));
+}
+
+#[test]
+fn while_very_many_keys_are_used_their_counts_are_added_up_again_and_again() {
+    let database = TestDatabase::new();
+    // What another version left, which parted keys in another way.
+    database.execute(&format!(
+        "INSERT INTO usage_backlog (seq, part, entries) VALUES (0, 31, '=org_acme {} VALID\n0AAAAAAA 7 5\n')",
+        two().as_micros()
+    ));
+    let recorder = recorder(&database, 100);
+    recorder.start().unwrap();
+    let org: Arc<str> = "org_acme".into();
+    let (mut noted, mut passes, mut seen) = (0, 0, 0);
+    let began = Instant::now();
+    while passes < 2 && began.elapsed() < Duration::from_secs(60) {
+        for n in 0..600 {
+            recorder.note(&note(&format!("{}K{n:06}", char::from(b'A' + (n % 26) as u8)), &org, Verdict::Valid, &SEEN));
+        }
+        noted += 600;
+        std::thread::sleep(Duration::from_millis(100));
+        let added = counted(&database, "usage_hours");
+        passes += i64::from(added > seen + 1000);
+        seen = added;
+    }
+    assert_eq!(passes, 2, "{seen} of {noted}");
+    drop(recorder);
+    let next = self::recorder(&database, 100);
+    next.start().unwrap();
+    assert!(wait_until(|| counted(&database, "usage_hours") == noted + 5), "{}", counted(&database, "usage_hours"));
+    assert_eq!(counted(&database, "usage_minutes"), noted + 5);
 }
 
 #[test]

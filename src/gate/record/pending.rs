@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::slot::{Captured, Cell, Cells, Slot, Tally, Used};
+use super::slot::{Captured, Cell, Cells, SecretOf, Slot, Tally};
+use super::uses::Uses;
 use super::{LeftOut, Waiting};
 use crate::clock::Moment;
 use crate::db::usage::Step;
@@ -14,12 +14,8 @@ use crate::domain::time::Timestamp;
 const MINUTES_MAX: usize = 500_000;
 /// Counts by the hour at most.
 const HOURS_MAX: usize = 1_000_000;
-/// Secrets whose last use waits at most; the next use of one that is left out brings it back.
-const USES_MAX: usize = 100_000;
 /// Different counts of half a second that are added to the tables at once at most.
 const DIRECT_MAX: usize = 256;
-/// A secret's last use is written at most this often.
-const USE_EVERY: Duration = Duration::from_secs(60);
 /// How many windows checks may wait for an event of their organization that stands for them.
 const WAITS_MAX: u32 = 20;
 
@@ -38,8 +34,6 @@ struct Owed {
     waited: u32,
 }
 
-type SecretOf = ([u8; 8], i64);
-
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     /// To be added to a minute and its hour.
@@ -49,8 +43,7 @@ pub(super) struct Pending {
     owed: HashMap<Arc<str>, Owed>,
     fresh: Vec<Captured>,
     events: VecDeque<Captured>,
-    uses: HashMap<SecretOf, Used>,
-    used_at: HashMap<SecretOf, Moment>,
+    pub(super) uses: Uses,
     lost: u64,
     /// Those that were lost since the start, and told of.
     lost_in_all: u64,
@@ -66,26 +59,19 @@ fn add(counts: &mut Cells<Cell, Amount>, cell: Cell, amount: Amount) {
 impl Pending {
     /// Takes over what a slot holds; its memory stays for the next window.
     pub(super) fn take(&mut self, slot: &mut Slot) {
+        let now = Moment::now();
         for (cell, Tally { count, org, used }) in slot.cells.drain() {
             match self.owed.get_mut(&org) {
                 Some(owed) => (owed.checks, owed.last) = (owed.checks.saturating_add(count), cell),
                 None => drop(self.owed.insert(org.clone(), Owed { checks: count, last: cell, waited: 0 })),
             }
             if let Some(used) = used {
-                self.add_use((cell.key, cell.secret), used);
+                self.uses.add(SecretOf { key: cell.key, secret: cell.secret }, used, now);
             }
             add(&mut self.minutes, cell, Amount { org, count });
         }
         self.fresh.append(&mut slot.events);
         self.lost += std::mem::take(&mut slot.lost);
-    }
-
-    fn add_use(&mut self, secret: SecretOf, used: Used) {
-        if let Some(known) = self.uses.get_mut(&secret) {
-            known.merge(used);
-        } else if self.uses.len() < USES_MAX {
-            self.uses.insert(secret, used);
-        }
     }
 
     /// Lets the new events stand for all checks that were not stored, and keeps everything within its bounds. With `all`,
@@ -159,7 +145,7 @@ impl Pending {
     /// How much waits, and how many checks were never counted.
     pub(super) fn depth(&self) -> (Waiting, LeftOut) {
         let (counts, events) = (self.minutes.len() + self.hours.len(), self.events.len());
-        let waiting = Waiting { counts, events, uses: self.uses.len(), reports: 0 };
+        let waiting = Waiting { counts, events, uses: self.uses.depth(), reports: 0 };
         (waiting, LeftOut { counts: self.lost_in_all, ..LeftOut::default() })
     }
 
@@ -186,44 +172,6 @@ impl Pending {
             self.events.push_front(event);
         }
     }
-
-    /// Takes out up to `limit` uses that are due, the first of a secret before all others.
-    pub(super) fn due_uses(&mut self, limit: usize, all: bool, now: Moment) -> Vec<(SecretOf, Used)> {
-        if self.used_at.len() > USES_MAX {
-            self.used_at.retain(|_, at| now.since(*at) < USE_EVERY);
-        }
-        let (mut due, mut later) = (Vec::new(), Vec::new());
-        for secret in self.uses.keys() {
-            match self.used_at.get(secret) {
-                None => due.push(*secret),
-                Some(at) if all || now.since(*at) >= USE_EVERY => later.push(*secret),
-                Some(_) => {}
-            }
-            // Very many may wait, and each look is one into far memory.
-            if due.len() >= limit {
-                break;
-            }
-        }
-        due.append(&mut later);
-        due.truncate(limit);
-        due.into_iter().filter_map(|secret| Some((secret, self.uses.remove(&secret)?))).collect()
-    }
-
-    /// These uses were written.
-    pub(super) fn uses_written(&mut self, uses: &[(SecretOf, Used)], now: Moment) {
-        for (secret, _) in uses {
-            if self.used_at.len() < 2 * USES_MAX {
-                self.used_at.insert(*secret, now);
-            }
-        }
-    }
-
-    /// These uses could not be written.
-    pub(super) fn put_back_uses(&mut self, uses: Vec<(SecretOf, Used)>) {
-        for (secret, used) in uses {
-            self.add_use(secret, used);
-        }
-    }
 }
 
 /// What is written in one transaction.
@@ -238,7 +186,7 @@ pub(super) struct Batch {
 
 impl Batch {
     pub(super) fn is_empty(&self) -> bool {
-        self.minutes.is_empty() && self.hours.is_empty() && self.events.is_empty()
+        self.minutes.is_empty() && self.hours.is_empty() && self.events.is_empty() && self.backlog.is_empty()
     }
 }
 

@@ -59,6 +59,20 @@ impl Hasher for Fold {
 
 pub(super) type Cells<K, V> = HashMap<K, V, BuildHasherDefault<Fold>>;
 
+/// A secret by its key and `SecretHash::tag`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SecretOf {
+    pub(super) key: [u8; 8],
+    pub(super) secret: i64,
+}
+
+impl Hash for SecretOf {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(u64::from_le_bytes(self.key));
+        state.write_u64(self.secret.cast_unsigned());
+    }
+}
+
 /// What was counted in a cell.
 #[derive(Debug)]
 pub(super) struct Tally {
@@ -80,7 +94,7 @@ pub(super) struct Used {
 
 impl Used {
     /// `text` is address and client.
-    fn new(at: Timestamp, text: &str, address_bytes: usize) -> Self {
+    pub(super) fn new(at: Timestamp, text: &str, address_bytes: usize) -> Self {
         Self { first: at, last: at, text: text.to_owned(), address_bytes }
     }
 

@@ -1,12 +1,12 @@
 //! Writing what was noted: one transaction for counts and events, so that both are there or neither.
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use super::allowance::Allowance;
 use super::networks::Networks;
 use super::pending::{Amount, Batch, Pending};
 use super::reports::{self, Reports};
-use super::slot::{Budget, Captured, Cell, Slot, Used};
+use super::slot::{Budget, Captured, Cell, SecretOf, Slot, Used};
 use super::{LeftOut, RecordError, Waiting, lock};
 use crate::clock::Moment;
 use crate::db::events::Event;
@@ -14,7 +14,7 @@ use crate::db::usage::{Count, Step};
 use crate::db::{self, Conn, Db};
 use crate::domain::ids::{KeyId, OrgId};
 use crate::domain::sent::{ADDRESS, CLIENT, METHOD, PATH, REQUEST_ID, harmless};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 use crate::domain::token::KeyFormat;
 use crate::domain::verdict::Verdict;
 
@@ -22,12 +22,14 @@ use crate::domain::verdict::Verdict;
 const COUNTS_MAX: usize = 2000;
 /// Events per transaction at most.
 const EVENTS_MAX: usize = 1000;
-/// Uses per round at most.
-const USES_MAX: usize = 1000;
-/// Room of a slot that is kept although it is empty.
-const ROOM_MAX: usize = 16_384;
-/// Rows of the backlog that are added up at once at most.
-const BACKLOG_ROWS_MAX: i64 = 200;
+/// Uses per transaction at most.
+const USES_MAX: usize = 256;
+/// Room of a slot that is kept although it is empty: some 4 MB.
+const ROOM_MAX: usize = 30_000;
+/// Rows of a part of the backlog that are added up at once at most: those of 100 seconds, where one server runs.
+const BACKLOG_ROWS_MAX: usize = 200;
+/// What is added up together with counts that are this much younger has waited for too long.
+const BACKLOG_AGE_MAX: Span = Span::minutes(2);
 /// So many rounds after the backlog was found empty it is looked at again: another process may have left something.
 const BACKLOG_LOOKS: u32 = 120;
 /// So many rounds are added up together while much is going on: ten seconds.
@@ -41,8 +43,19 @@ pub(super) struct Writer {
     pending: Pending,
     spare: Slot,
     networks: Networks,
+    /// Whether more keys were used in the last round than can be written one by one.
+    is_busy: bool,
+    for_uses: Allowance,
+    for_backlog: Allowance,
     /// Rounds until the backlog is looked at.
     until_backlog: u32,
+    /// The last row that is added up for now while very many keys are used: what comes meanwhile waits, so that much of it
+    /// is added up together.
+    backlog_end: Option<i64>,
+    /// No row of the backlog has a smaller number.
+    backlog_from: i64,
+    /// Whether the backlog has waited for too long.
+    is_behind: bool,
     /// Checks that share the event of another, as far as that is written.
     not_stored: u64,
 }
@@ -54,8 +67,22 @@ fn key_text(key: &[u8; 8]) -> &str {
 impl Writer {
     pub(super) fn new(db: Db, format: KeyFormat, events_per_second: u32) -> Self {
         let events_max = (events_per_second as usize).saturating_mul(10).clamp(100, 50_000);
-        let (pending, spare, networks) = (Pending::default(), Slot::default(), Networks::default());
-        Self { db, format, events_max, pending, spare, networks, until_backlog: 0, not_stored: 0 }
+        Self {
+            db,
+            format,
+            events_max,
+            pending: Pending::default(),
+            spare: Slot::default(),
+            networks: Networks::default(),
+            is_busy: false,
+            for_uses: Allowance::default(),
+            for_backlog: Allowance::default(),
+            until_backlog: 0,
+            backlog_end: None,
+            backlog_from: 0,
+            is_behind: false,
+            not_stored: 0,
+        }
     }
 
     /// Takes over what a slot holds. Its lock is held only while it is exchanged for an empty one.
@@ -86,12 +113,14 @@ impl Writer {
 
     /// Writes all that waits, in as many transactions as it takes.
     pub(super) fn write(&mut self, all: bool) -> Result<(), RecordError> {
+        self.is_busy = false;
         loop {
             let batch = self.pending.batch(COUNTS_MAX, EVENTS_MAX);
             if batch.is_empty() {
                 break;
             }
             if !batch.backlog.is_empty() {
+                self.is_busy = true;
                 self.until_backlog = self.until_backlog.min(BACKLOG_EVERY);
             }
             if let Err(error) = self.store(&batch) {
@@ -130,7 +159,7 @@ impl Writer {
         let mut hours: Vec<Count<'_>> = batch.minutes.iter().map(count).collect();
         let minutes = hours.clone();
         hours.extend(batch.hours.iter().map(count));
-        let backlog = backlog_rows(&batch.backlog);
+        let backlog = db::backlog::rows_of(&batch.backlog.iter().map(count).collect::<Vec<_>>());
         let mut events: Vec<Event> = batch.events.iter().map(|captured| self.event(captured)).collect();
         self.db.run(|conn| {
             db::write(conn, |conn| {
@@ -147,27 +176,46 @@ impl Writer {
         })
     }
 
-    /// Adds up some of the backlog, where there is any: as many counts as one round may add.
+    /// Adds up some of the backlog, where there is any: as much as there is time for.
     pub(super) fn work_off(&mut self) -> Result<(), RecordError> {
         if self.until_backlog > 0 {
             self.until_backlog -= 1;
             return Ok(());
         }
-        let mut added = 0;
-        while added < COUNTS_MAX {
-            let worked_off = self.db.run(|conn| -> Result<Option<usize>, RecordError> {
-                let Some(part) = db::backlog::find_oldest_part(conn)? else { return Ok(None) };
-                db::write(conn, |conn| work_off_part(conn, part)).map(Some)
-            })?;
-            match worked_off {
-                Some(counts) => added += counts.max(1),
-                None => {
-                    self.until_backlog = BACKLOG_LOOKS;
-                    break;
-                }
+        self.for_backlog.renew(self.is_busy && !self.is_behind);
+        while self.for_backlog.is_left() {
+            let began = Moment::now();
+            if !self.work_off_some()? {
+                self.backlog_end = None;
+                self.until_backlog = if self.is_busy { BACKLOG_EVERY } else { BACKLOG_LOOKS };
+                break;
             }
+            self.for_backlog.spend(began.elapsed());
         }
         Ok(())
+    }
+
+    /// Whether there was anything left to add up for now.
+    fn work_off_some(&mut self) -> Result<bool, RecordError> {
+        let Self { db, backlog_end, backlog_from, is_behind, is_busy, .. } = self;
+        db.run(|conn| {
+            let Some((part, seq)) = db::backlog::find_oldest_part(conn, *backlog_from)? else {
+                *backlog_from = 0;
+                return Ok(false);
+            };
+            *backlog_from = seq;
+            if *is_busy {
+                let end = match backlog_end {
+                    Some(end) => *end,
+                    None => *backlog_end.insert(db::backlog::find_newest(conn)?.unwrap_or(seq)),
+                };
+                if seq > end {
+                    return Ok(false);
+                }
+            }
+            *is_behind = db::write(conn, |conn| work_off_parts(conn, (part, seq)))?;
+            Ok(true)
+        })
     }
 
     fn event(&self, captured: &Captured) -> Event {
@@ -192,37 +240,38 @@ impl Writer {
     }
 
     fn write_uses(&mut self, all: bool) -> Result<(), RecordError> {
-        loop {
+        let began = Moment::now();
+        if all {
+            self.pending.uses.hasten(began);
+        }
+        self.for_uses.renew(self.is_busy && !self.pending.uses.is_late(began));
+        while all || self.for_uses.is_left() {
             let now = Moment::now();
-            let due = self.pending.due_uses(USES_MAX, all, now);
+            let due = self.pending.uses.take(USES_MAX, now);
             if due.is_empty() {
-                return Ok(());
+                break;
             }
-            let uses: Vec<db::keys::Used> =
-                due.iter().map(|((key, secret), used)| self.used(key, *secret, used)).collect();
+            let uses: Vec<db::keys::Used> = due.iter().map(|due| self.used(&due.secret, &due.used)).collect();
             let written: Result<(), RecordError> = self.db.run(|conn| Ok(db::keys::mark_used(conn, &uses)?));
-            match written {
-                Ok(()) => {
-                    for ((key, _), used) in &due {
-                        self.networks.note(*key, used.address(), used.last);
-                    }
-                    self.pending.uses_written(&due, now);
-                }
-                Err(error) => {
-                    self.pending.put_back_uses(due);
-                    return Err(error);
-                }
+            if let Err(error) = written {
+                self.pending.uses.put_back(due);
+                return Err(error);
             }
+            for due in &due {
+                self.networks.note(due.secret.key, due.used.address(), due.used.last);
+            }
+            self.pending.uses.done(&due, now);
             if !all {
-                return Ok(());
+                self.for_uses.spend(now.elapsed());
             }
         }
+        Ok(())
     }
 
-    fn used(&self, key: &[u8; 8], secret: i64, used: &Used) -> db::keys::Used {
+    fn used(&self, secret: &SecretOf, used: &Used) -> db::keys::Used {
         db::keys::Used {
-            key: key_text(key).to_owned(),
-            secret,
+            key: key_text(&secret.key).to_owned(),
+            secret: secret.secret,
             first: used.first,
             last: used.last,
             address: harmless(used.address(), ADDRESS, &self.format),
@@ -231,35 +280,32 @@ impl Writer {
     }
 }
 
-/// Adds up the counts of a part, as many as one transaction may add; the others are put back as one row. Returns how many.
-fn work_off_part(conn: &mut Conn, part: u8) -> Result<usize, RecordError> {
+/// Adds up the counts of a part, whose oldest row has this number, and of those that have waited the longest then, as many as one
+/// transaction may add; the others are put back. Returns whether some have waited for too long.
+fn work_off_parts(conn: &mut Conn, first: (u8, i64)) -> Result<bool, RecordError> {
     db::events::bound_waiting(conn)?;
-    let before = db::events::take_numbers(conn, 1)?;
-    let rows = db::backlog::take_backlog(conn, part, BACKLOG_ROWS_MAX)?;
-    let mut sums: BTreeMap<(&str, Timestamp, i64, &str, &str), i64> = BTreeMap::new();
-    for count in rows.iter().flat_map(|row| db::backlog::decode(row)) {
-        *sums.entry((count.key, count.at, count.secret, count.outcome, count.org)).or_default() += count.count;
+    // So that nobody else takes the same rows.
+    db::events::take_numbers(conn, 0)?;
+    let (mut rows, mut next, mut counted) = (Vec::new(), Some(first), 0);
+    while let Some((part, from)) = next {
+        let taken = db::backlog::take_backlog(conn, part, BACKLOG_ROWS_MAX)?;
+        // A line is a count at most.
+        counted += taken.iter().map(|row| row.lines().count()).sum::<usize>();
+        rows.extend(taken);
+        // Numbers become visible in their order: none is smaller than one that was found.
+        next = if counted < COUNTS_MAX { db::backlog::find_oldest_part(conn, from)? } else { None };
     }
-    let sum = |((key, at, secret, outcome, org), count)| Count { key, at, secret, outcome, org, count };
-    let counts: Vec<Count<'_>> = sums.into_iter().map(sum).collect();
+    let mut counts = db::usage::summed(rows.iter().flat_map(|row| db::backlog::decode(row)).collect());
+    counts.sort_by_key(|count| count.at);
+    let waited =
+        counts.last().zip(counts.first()).is_some_and(|(last, first)| last.at > first.at.plus(BACKLOG_AGE_MAX));
     let (now, later) = counts.split_at(counts.len().min(COUNTS_MAX));
     db::usage::add_counts(conn, Step::Minute, now)?;
     db::usage::add_counts(conn, Step::Hour, now)?;
-    if !later.is_empty() {
-        db::backlog::insert_backlog(conn, &[(part, db::backlog::encode(later))], before)?;
-    }
-    Ok(now.len())
-}
-
-/// The rows of the backlog for these counts: those of a key always lie in the same part.
-fn backlog_rows(counts: &[(Cell, Amount)]) -> Vec<(u8, String)> {
-    let mut parts: BTreeMap<u8, Vec<Count<'_>>> = BTreeMap::new();
-    for entry in counts {
-        let part =
-            entry.0.key.iter().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(*byte)) % db::backlog::PARTS;
-        parts.entry(part).or_default().push(count(entry));
-    }
-    parts.into_iter().map(|(part, counts)| (part, db::backlog::encode(&counts))).collect()
+    let later = db::backlog::rows_of(later);
+    let before = db::events::take_numbers(conn, i64::try_from(later.len()).unwrap_or_default())?;
+    db::backlog::insert_backlog(conn, &later, before)?;
+    Ok(waited)
 }
 
 fn count((cell, amount): &(Cell, Amount)) -> Count<'_> {

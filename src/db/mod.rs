@@ -31,6 +31,8 @@ pub mod rights;
 mod schema;
 pub mod sessions;
 pub mod tables;
+#[cfg(test)]
+mod tests;
 pub mod throttles;
 pub mod tokens;
 pub mod usage;

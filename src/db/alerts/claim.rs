@@ -1,8 +1,9 @@
 //! Taking deliveries for a while, so that of several senders only one makes each.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Bool, Text};
 
 use super::super::conn::MultiBackend;
 use super::super::schema::{alert_deliveries, alerts};
@@ -55,11 +56,14 @@ impl Query for Claim<'_> {
 
 impl diesel::RunQueryDsl<Conn> for Claim<'_> {}
 
+/// Not `state.eq("waiting")`: with a value that is bound SQLite reads all deliveries there are, instead of the index of these.
+pub(super) const WAITING: &str = "alert_deliveries.state = 'waiting'";
+
 /// Whether anything is due, without taking it: asked all the time, so it must not write.
 pub fn is_any_due(conn: &mut Conn, channel: Channel, now: Timestamp) -> DbResult<bool> {
     diesel::select(diesel::dsl::exists(
         alert_deliveries::table
-            .filter(alert_deliveries::state.eq("waiting"))
+            .filter(sql::<Bool>(WAITING))
             .filter(alert_deliveries::channel.eq(channel.as_str()))
             .filter(alert_deliveries::next_attempt_at.le(now.as_micros()))
             .filter(alert_deliveries::leased_until.le(now.as_micros())),

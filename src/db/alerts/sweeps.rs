@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::super::batch::{Row, Value, execute_many};
 use super::super::schema::{alert_sweeps, api_keys, key_networks, key_secrets};
@@ -120,10 +122,13 @@ pub fn insert_networks(conn: &mut Conn, uses: &[FirstUse]) -> DbResult<()> {
     write_one(conn, insert)
 }
 
+/// Not `is_told.eq(0)`: with a value that is bound SQLite reads all networks there are, instead of the index of these.
+const UNTOLD: &str = "key_networks.is_told = 0";
+
 /// Networks of which nobody was told yet, the oldest first.
 pub fn list_new_networks(conn: &mut Conn, limit: i64) -> DbResult<Vec<FirstUse>> {
     let rows: Vec<(String, String, i64)> = key_networks::table
-        .filter(key_networks::is_told.eq(0))
+        .filter(sql::<Bool>(UNTOLD))
         .order((key_networks::first_seen_at, key_networks::key_id, key_networks::network))
         .limit(limit)
         .select((key_networks::key_id, key_networks::network, key_networks::first_seen_at))
@@ -153,4 +158,28 @@ pub fn mark_network_told(conn: &mut Conn, of: &FirstUse) -> DbResult<()> {
 /// Forgets a network of which nobody will be told.
 pub fn delete_network(conn: &mut Conn, of: &FirstUse) -> DbResult<()> {
     diesel::delete(key_networks::table.find((of.key.as_str(), of.network.as_str()))).execute(conn).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::plan_of;
+    use super::super::claim::WAITING;
+    use super::*;
+
+    #[test]
+    fn sqlite_finds_by_an_index_what_is_asked_all_the_time() {
+        let tables = concat!(
+            include_str!("../../../migrations/2026-11-21-000001_create_everything/up.sql"),
+            include_str!("../../../migrations/2026-11-21-000008_alerts/up.sql")
+        );
+        let networks = |condition: &str| {
+            let order = "ORDER BY first_seen_at, key_id, network LIMIT ?";
+            plan_of(tables, &format!("SELECT network FROM key_networks WHERE {condition} {order}")).remove(0)
+        };
+        assert_eq!(networks(UNTOLD), "SCAN key_networks USING INDEX key_networks_new");
+        assert_eq!(networks("is_told = ?"), "SCAN key_networks");
+        let due = format!("SELECT 1 FROM alert_deliveries WHERE {WAITING} AND channel = ? AND next_attempt_at <= ?");
+        let plan = plan_of(tables, &due);
+        assert!(plan[0].contains("INDEX alert_deliveries_due (channel=? AND next_attempt_at<?)"), "{plan:?}");
+    }
 }

@@ -99,25 +99,16 @@ pub fn mark_used(conn: &mut Conn, uses: &[Used]) -> DbResult<()> {
 
 #[cfg(test)]
 mod tests {
-    use diesel::connection::SimpleConnection as _;
-    use diesel::prelude::*;
-    use diesel::sql_types::{Integer, Text};
-
+    use super::super::super::tests::plan_of;
     use super::*;
-
-    type Step = (i32, i32, i32, String);
 
     #[test]
     fn sqlite_looks_for_each_use_by_its_key_instead_of_reading_all_keys() {
-        let mut conn = diesel::SqliteConnection::establish(":memory:").unwrap();
-        conn.batch_execute(include_str!("../../../migrations/2026-11-21-000001_create_everything/up.sql")).unwrap();
-        let step = diesel::dsl::sql::<(Integer, Integer, Integer, Text)>;
+        let tables = include_str!("../../../migrations/2026-11-21-000001_create_everything/up.sql");
         for (head, tail) in [(SET_KEYS, of_keys!("")), (SET_SECRETS, of_secrets!(""))] {
             for rows in [1, 8, 128] {
                 let values = vec!["('a', 'b', 1, 2)"; rows].join(", ");
-                let plan: Vec<Step> =
-                    step(&format!("EXPLAIN QUERY PLAN {head}VALUES {values}{tail}")).load(&mut conn).unwrap();
-                let lines: Vec<&str> = plan.iter().map(|step| step.3.as_str()).collect();
+                let lines = plan_of(tables, &format!("{head}VALUES {values}{tail}"));
                 assert!(lines.iter().any(|line| line.contains("USING INDEX")), "{lines:#?}");
                 assert!(
                     !lines.iter().any(|line| line.contains("SCAN key_secrets") || line.contains("SCAN api_keys")),

@@ -12,8 +12,10 @@ use super::usage::Count;
 use super::{Conn, DbResult};
 use crate::domain::time::Timestamp;
 
-/// Into how many parts the backlog is divided.
+/// Into how many parts the backlog is divided at most.
 const PARTS: usize = 250;
+/// A row is worth writing and reading for so many counts; where there are few, several parts share one.
+const ROW_WORTH: usize = 64;
 
 /// The part in which the counts of a key wait: each holds one stretch of all keys in the order of their bytes, because what
 /// lies side by side in SQLite's indexes is added up with the least writing.
@@ -30,9 +32,11 @@ fn part_of(key: &str) -> u8 {
 /// The rows of the backlog for these counts: part and text.
 #[must_use]
 pub fn rows_of(counts: &[Count<'_>]) -> Vec<(u8, String)> {
+    let rows = (counts.len() / ROW_WORTH).clamp(1, PARTS);
+    let shared = u8::try_from(PARTS / rows).unwrap_or(u8::MAX);
     let mut parts: BTreeMap<u8, Vec<Count<'_>>> = BTreeMap::new();
     for count in counts {
-        parts.entry(part_of(count.key)).or_default().push(*count);
+        parts.entry(part_of(count.key) / shared * shared).or_default().push(*count);
     }
     parts.into_iter().map(|(part, counts)| (part, encode(&counts))).collect()
 }
@@ -143,6 +147,21 @@ mod tests {
         read.sort();
         assert_eq!(read, counts);
         assert_eq!(decode("A 1 1\n=org x VALID\nA 1 1\n=org 1 VALID\nA\nA zz 1\nA 1 z\n\n"), []);
+    }
+
+    #[test]
+    fn rows_are_as_many_as_are_worth_it() {
+        let rows = |many: usize| {
+            let digit = |number: usize| char::from(crate::domain::ids::BASE62[number % 62]);
+            let keys: Vec<String> = (0..many).map(|n| format!("{}{}aaaaaa", digit(n), digit(n / 62))).collect();
+            let at = Timestamp::from_micros(0);
+            let of = |key| Count { key, at, secret: 1, outcome: "VALID", org: "org_a", count: 1 };
+            let counts: Vec<Count<'_>> = keys.iter().map(|key| of(key.as_str())).collect();
+            let rows = rows_of(&counts);
+            assert_eq!(rows.iter().map(|(_, row)| decode(row).len()).sum::<usize>(), many);
+            rows.len()
+        };
+        assert_eq!([1, 300, 1000, 3844, 20_000].map(rows), [1, 4, 16, 63, 250]);
     }
 
     #[test]

@@ -27,8 +27,8 @@ CREATE TABLE usage_hours (
 CREATE INDEX usage_hours_by_org ON usage_hours (org_id, at);
 CREATE INDEX usage_hours_by_age ON usage_hours (at);
 
--- Counts of a busy half second, many in one row, until there is time to add them to the two tables above. The counts of a
--- key are always in the same part, so that the rows of a part can be added up first.
+-- Counts of a busy half second, many in one row, until there is time to add them to the two tables above. Each part
+-- holds counts of keys that lie side by side, so that the rows of a part can be added up together.
 CREATE TABLE usage_backlog (
     seq BIGINT PRIMARY KEY NOT NULL,
     part BIGINT NOT NULL,

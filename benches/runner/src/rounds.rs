@@ -172,7 +172,7 @@ const LONG_QUIET: u32 = 46;
 /// seconds of processor it has used by then.
 fn settled(pid: u32, quiet_enough: u32) -> Result<f64> {
     let (mut used, mut quiet) = (processor_seconds(pid)?, 0);
-    for _ in 0..1200 {
+    for _ in 0..2400 {
         sleep(Duration::from_millis(250));
         let before = std::mem::replace(&mut used, processor_seconds(pid)?);
         quiet = if used - before < 0.015 { quiet + 1 } else { 0 };
@@ -180,7 +180,7 @@ fn settled(pid: u32, quiet_enough: u32) -> Result<f64> {
             return Ok(used);
         }
     }
-    bail!("the server did not come to rest in five minutes")
+    bail!("the server did not come to rest in ten minutes")
 }
 
 fn row(targets: &[Target], all: &[Shots], first: &[Shot], at: usize) -> Vec<String> {

@@ -22,8 +22,8 @@ use crate::domain::verdict::Verdict;
 const COUNTS_MAX: usize = 2000;
 /// Events per transaction at most.
 const EVENTS_MAX: usize = 1000;
-/// Uses per transaction at most.
-const USES_MAX: usize = 256;
+/// Uses per transaction at most: most of the time that a few take is one wait for the disk.
+const USES_MAX: usize = 1000;
 /// Room of a slot that is kept although it is empty: some 4 MB.
 const ROOM_MAX: usize = 30_000;
 /// Rows of a part of the backlog that are added up at once at most: those of 100 seconds, where one server runs.

@@ -187,7 +187,7 @@ impl Writer {
             let began = Moment::now();
             if !self.work_off_some()? {
                 self.backlog_end = None;
-                self.until_backlog = if self.is_busy { BACKLOG_EVERY } else { BACKLOG_LOOKS };
+                self.until_backlog = BACKLOG_LOOKS;
                 break;
             }
             self.for_backlog.spend(began.elapsed());

@@ -70,6 +70,20 @@ async fn the_numbers_on_the_pages_are_those_of_the_checks() {
 }
 
 #[actix_web::test]
+async fn the_last_fifty_requests_are_named_by_their_ids() {
+    let app = TestApp::new();
+    let key = app.db_create_key("ben", "ci");
+    let mut ids = Vec::new();
+    for _ in 0..52 {
+        let answer = app.key(&key.secret).get("/v1/whoami").await.assert_status(200);
+        ids.insert(0, answer.header("x-request-id").unwrap().to_owned());
+    }
+    app.state.gate.flush().unwrap();
+    let page = app.enter("ben").get(&at(&key.id, "")).await.assert_status(200);
+    assert_eq!(page.select(".recent [data-l=Client] .sub"), ids[..50]);
+}
+
+#[actix_web::test]
 async fn a_key_that_nobody_used_shows_how_to_and_an_idle_one_says_so() {
     let app = TestApp::new();
     let key = app.db_create_key("ben", "ci");

@@ -16,7 +16,7 @@ use crate::domain::verdict::Verdict;
 pub use crate::db::events::Event;
 
 /// How many of the last requests the page of a key shows.
-const RECENT: i64 = 20;
+const RECENT: i64 = 50;
 
 /// A day of a key at a glance.
 #[derive(Debug, Clone, PartialEq, Eq)]

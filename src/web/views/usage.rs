@@ -130,6 +130,8 @@ pub struct RequestLine {
     pub duration: String,
     /// Where it came from.
     pub address: String,
+    /// By which its client knows it; empty where nobody gave it one.
+    pub request_id: String,
     /// “Stands for 40 requests”; empty for one.
     pub weight: String,
 }

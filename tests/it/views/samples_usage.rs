@@ -47,6 +47,7 @@ pub(super) fn panel() -> UsagePanel {
         is_refused,
         duration: if is_refused { String::new() } else { "18 ms".into() },
         address: "203.0.113.7".into(),
+        request_id: if is_refused { String::new() } else { "f0a1".repeat(16) },
         weight: if is_refused { "Stands for 40 requests".into() } else { String::new() },
     };
     UsagePanel {

@@ -268,6 +268,7 @@ fn request(event: &Event, now: Timestamp) -> RequestLine {
         is_refused,
         duration: event.duration_ms.map(|ms| format!("{} ms", number(ms))).unwrap_or_default(),
         address: event.address.clone(),
+        request_id: event.request_id.clone(),
         weight: if event.weight > 1 { format!("Stands for {}", requests(event.weight)) } else { String::new() },
     }
 }

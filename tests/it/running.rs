@@ -233,6 +233,44 @@ fn a_log_of_errors_only_still_names_the_request() {
     assert!(!log.is_empty() && log.lines().all(|line| line.contains(&id)), "{log}");
 }
 
+/// What anybody can make the server read, without a key that is worth anything: a request each, or what is none.
+const OF_STRANGERS: [&str; 12] = [
+    "\x16\x03\x01\x02\x00\x01\x00\x01\u{fc}\x03\x03\r\n\r\n",
+    "GET\r\n\r\n",
+    "GET / HTTP/9.9\r\n\r\n",
+    "GET /a b HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost x\r\n\r\n",
+    "POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",
+    "POST /v1/keys/verify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer krs_x\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n",
+    "GET /v1/auth/require/role:nobody HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    "GET /v1/auth?key=x&%ff HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer kr_x\r\nConnection: close\r\n\r\n",
+    "GET /no/%ff/such HTTP/1.1\r\nHost: x\r\nCookie: keyrack=x\r\nConnection: close\r\n\r\n",
+    "POST /v1/keys HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1\r\nConnection: close\r\n\r\n{",
+    "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+];
+
+#[test]
+fn strangers_do_not_fill_the_log() {
+    let place = Place::new().set("KEYRACK_LOG", "warn");
+    let server = place.start(&[]);
+    let head = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(200_000));
+    for sent in OF_STRANGERS.into_iter().chain([head.as_str()]) {
+        for _ in 0..10 {
+            let mut socket = TcpStream::connect(server.address).unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            // It may have answered and closed before it has read all.
+            let _ = socket.write_all(sent.as_bytes());
+            let _ = socket.shutdown(std::net::Shutdown::Write);
+            let _ = socket.read_to_end(&mut Vec::new());
+        }
+    }
+    assert_eq!(server.get("/healthz").status, 200);
+    let (ended, log) = server.stop();
+    assert!(ended.success());
+    // A path that asks for a role there is not may be the operator's mistake: that is said, once a minute.
+    assert!(log.lines().count() <= 2, "{log}");
+}
+
 // ---- stopping -------------------------------------------------------------------------------------------------------------
 
 /// A request whose last byte is still to come.

@@ -59,5 +59,12 @@ fn a_node_whose_packets_vanish_refuses_and_comes_back_by_itself() {
     // Refused at once, not held up until somebody finds out.
     let (broken, longest) = checker.answers(1);
     assert!(broken == 0 && longest < Duration::from_secs(5), "{broken} broken off, {longest:?}");
+    let refused = checker.unavailable(1);
     println!("{}back {back:?} after there was a way again", checker.finish(5));
+
+    // Anybody can ask: the node says that it refuses, not each time that it does.
+    let (_, log) = server_b.stop();
+    let complaints = log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).count();
+    assert!(log.contains("cannot follow the database"), "{log}");
+    assert!(refused > 100 && complaints < 20, "{complaints} complaints of {refused} refusals:\n{log}");
 }

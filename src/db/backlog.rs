@@ -17,8 +17,8 @@ const PARTS: usize = 250;
 /// A row is worth writing and reading for so many counts; where there are few, several parts share one.
 const ROW_WORTH: usize = 64;
 
-/// The part for the counts of a key, where no parts are shared: each holds one stretch of all keys in the order of their bytes, because what
-/// lies side by side in SQLite's indexes is added up with the least writing.
+/// The part for the counts of a key, where no parts are shared: each holds one stretch of all keys in the order of their bytes,
+/// because what lies side by side in SQLite's indexes is added up with the least writing.
 fn part_of(key: &str) -> u8 {
     let digit = |at: usize| match key.as_bytes().get(at) {
         Some(byte @ b'0'..=b'9') => usize::from(byte - b'0'),

@@ -1,8 +1,11 @@
 //! Every page and dialog, one after the other, in every state worth looking at. What is done at each stop is the caller's:
 //! axe, or a picture.
 
+use serde_json::json;
+
 use super::driver::{Browser, Script};
 use super::site::{Site, value};
+use crate::api::service_token;
 use crate::support::app::plan;
 use crate::support::lived_in::LivedIn;
 
@@ -12,6 +15,10 @@ const LIST: &str = "/orgs/acme/settings/api-keys";
 pub(crate) async fn olives_site() -> (Site, LivedIn, Browser) {
     let site = Site::start();
     let lived_in = site.app.live_in().await;
+    // The longest name that a backend may give to a request.
+    let asked = json!({"key": lived_in.in_use.secret, "request": {"request_id": "f0a1".repeat(16)}});
+    site.app.key(&service_token(&site.app)).post("/v1/keys/verify", &asked).await.assert_status(200);
+    site.app.state.gate.flush().unwrap();
     let browser = site.signed_in("olive", Script::On).await;
     (site, lived_in, browser)
 }

@@ -9,6 +9,7 @@ mod networks;
 mod pending;
 mod reports;
 mod slot;
+mod texts;
 mod uses;
 mod writer;
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::slot::{Captured, Cell, Cells, SecretOf, Slot, Tally};
+use super::slot::{Captured, Cell, Cells, Counted, SecretOf, Slot};
 use super::uses::Uses;
 use super::{LeftOut, Waiting};
 use crate::clock::Moment;
@@ -57,10 +57,10 @@ fn add(counts: &mut Cells<Cell, Amount>, cell: Cell, amount: Amount) {
 }
 
 impl Pending {
-    /// Takes over what a slot holds; its memory stays for the next window.
+    /// Takes over what a slot holds.
     pub(super) fn take(&mut self, slot: &mut Slot) {
         let now = Moment::now();
-        for (cell, Tally { count, org, used }) in slot.cells.drain() {
+        for (cell, Counted { count, org, used }) in slot.drain() {
             match self.owed.get_mut(&org) {
                 Some(owed) => (owed.checks, owed.last) = (owed.checks.saturating_add(count), cell),
                 None => drop(self.owed.insert(org.clone(), Owed { checks: count, last: cell, waited: 0 })),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::Note;
+use super::texts::{Text, Texts};
 use crate::domain::sent::{ADDRESS, CLIENT, METHOD, PATH, REQUEST_ID, beginning, without_query};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
@@ -15,8 +16,10 @@ use crate::domain::verdict::Verdict;
 const EARLY: u64 = 4;
 /// So many checks are remembered one after the other before they are counted.
 const LOG_MAX: usize = 256;
-/// Counts in all slots together at most: some 100 MB.
+/// Counts in all slots together at most: some 100 MB, without their texts.
 const CELLS_MAX: i64 = 1_000_000;
+/// Room of a slot for counts that is kept although it is empty: some 4 MB.
+const CELLS_ROOM: usize = 30_000;
 const MINUTE: i64 = 60_000_000;
 
 /// What is counted apart.
@@ -75,11 +78,28 @@ impl Hash for SecretOf {
 
 /// What was counted in a cell.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(super) struct Counted {
     pub(super) count: u64,
     pub(super) org: Arc<str>,
     /// Only where it was let in.
     pub(super) used: Option<Used>,
+}
+
+/// The same while it is counted.
+#[derive(Debug)]
+struct Tally {
+    count: u64,
+    org: Arc<str>,
+    used: Option<InSlot>,
+}
+
+/// The same as [`Used`]. It only says where address and client stand: to look at them for each check, which is far away, or
+/// to ask for memory for each cell, took longer than to count.
+#[derive(Debug)]
+struct InSlot {
+    first: Timestamp,
+    last: Timestamp,
+    text: Text,
 }
 
 /// When a secret was let in, and from where last.
@@ -93,22 +113,8 @@ pub(super) struct Used {
 }
 
 impl Used {
-    /// `text` is address and client.
-    pub(super) fn new(at: Timestamp, text: &str, address_bytes: usize) -> Self {
-        Self { first: at, last: at, text: text.to_owned(), address_bytes }
-    }
-
-    fn add(&mut self, at: Timestamp, text: &str, address_bytes: usize) {
-        self.first = self.first.min(at);
-        if at < self.last {
-            return;
-        }
-        self.last = at;
-        if self.text != text {
-            self.text.clear();
-            self.text.push_str(text);
-        }
-        self.address_bytes = address_bytes;
+    pub(super) fn new((first, last): (Timestamp, Timestamp), (address, client): (&str, &str)) -> Self {
+        Self { first, last, text: [address, client].concat(), address_bytes: address.len() }
     }
 
     /// Takes over what another slot saw of the same secret.
@@ -212,22 +218,13 @@ struct Logged {
     text: Text,
 }
 
-/// Address and client, one behind the other in the slot's texts.
-#[derive(Debug, Clone, Copy, Default)]
-struct Text {
-    begin: usize,
-    address_bytes: usize,
-    bytes: usize,
-}
-
 /// A check is written behind the one before, and counted with some others later: all keys' counts do not fit into near memory, and
 /// a look into far memory takes as long as a good part of a check. Looks for checks that have nothing to do with each other overlap.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     log: Vec<Logged>,
-    texts: String,
-    last_text: Text,
-    pub(super) cells: Cells<Cell, Tally>,
+    texts: Texts,
+    cells: Cells<Cell, Tally>,
     pub(super) events: Vec<Captured>,
     /// Checks for which there was no room at all.
     pub(super) lost: u64,
@@ -239,8 +236,11 @@ impl Slot {
     }
 
     pub(super) fn note(&mut self, note: &Note<'_>, budget: &Budget) {
-        let text = if note.verdict == Verdict::Valid { self.text_of(note) } else { Text::default() };
-        let Note { key, secret, at, verdict, .. } = *note;
+        let Note { key, secret, at, verdict, seen, .. } = *note;
+        let text = match verdict {
+            Verdict::Valid => self.texts.put((beginning(seen.address, ADDRESS), beginning(seen.client, CLIENT))),
+            _ => Text::default(),
+        };
         self.log.push(Logged { key, secret, at, org: note.org.clone(), verdict, text });
         if take_one(&budget.any) || self.is_early(cell_of(key, secret, at, verdict), budget) {
             self.events.push(Captured::new(note, cell_of(key, secret, at, verdict)));
@@ -257,20 +257,6 @@ impl Slot {
         }
         self.count(budget);
         self.cells.get(&cell).is_some_and(|tally| tally.count <= EARLY) && take_one(&budget.early)
-    }
-
-    /// Where address and client stand; most often they are those of the check before.
-    fn text_of(&mut self, note: &Note<'_>) -> Text {
-        let (address, client) = (beginning(note.seen.address, ADDRESS), beginning(note.seen.client, CLIENT));
-        let Text { begin, address_bytes, bytes } = self.last_text;
-        let (known_address, known_client) = self.texts[begin..begin + bytes].split_at(address_bytes);
-        if known_address != address || known_client != client {
-            let (begin, bytes) = (self.texts.len(), address.len() + client.len());
-            self.last_text = Text { begin, address_bytes: address.len(), bytes };
-            self.texts.push_str(address);
-            self.texts.push_str(client);
-        }
-        self.last_text
     }
 
     /// Counts the last, and forgets events of checks that there was no room to count: none is there without the other.
@@ -295,16 +281,42 @@ impl Slot {
             };
             tally.count += 1;
             if verdict == Verdict::Valid {
-                let Text { begin, address_bytes, bytes } = text;
-                let text = &self.texts[begin..begin + bytes];
-                match &mut tally.used {
-                    Some(used) => used.add(at, text, address_bytes),
-                    None => tally.used = Some(Used::new(at, text, address_bytes)),
+                let used = tally.used.get_or_insert(InSlot { first: at, last: at, text });
+                used.first = used.first.min(at);
+                if at >= used.last {
+                    (used.last, used.text) = (at, text);
                 }
             }
         }
-        self.texts.clear();
-        self.last_text = Text::default();
+        if self.texts.are_many() {
+            // The log is empty: nothing else names any.
+            let used = self.cells.values_mut().filter_map(|tally| tally.used.as_mut());
+            self.texts.keep(used.map(|used| &mut used.text));
+        }
+    }
+
+    /// Takes out what was counted.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (Cell, Counted)> {
+        let Self { cells, texts, .. } = self;
+        cells.drain().map(|(cell, Tally { count, org, used })| {
+            let used = used.map(|used| Used::new((used.first, used.last), texts.get(used.text)));
+            (cell, Counted { count, org, used })
+        })
+    }
+
+    /// Forgets all, and keeps a usual amount of memory for what comes.
+    pub(super) fn begin_anew(&mut self) {
+        self.log.clear();
+        self.cells.clear();
+        if self.cells.capacity() > CELLS_ROOM {
+            *self = Self::default();
+        }
+        self.texts.begin_anew();
+    }
+
+    /// How many counts there are.
+    pub(super) fn len(&self) -> usize {
+        self.cells.len()
     }
 }
 
@@ -317,6 +329,35 @@ fn cell_of(key: [u8; 8], secret: i64, at: Timestamp, verdict: Verdict) -> Cell {
 mod tests {
     use super::super::Seen;
     use super::*;
+
+    /// The first seven keys are used a few times, seven others very often, each time from somewhere else.
+    #[test]
+    fn each_key_was_last_used_from_where_it_was() {
+        let (budget, org, mut slot) = (Budget::new(0), Arc::<str>::from("org_acme"), Slot::default());
+        let client = |round: i64, number: i64| format!("{number:0250} {round}");
+        let key = |number: i64| if number < 70 { number % 7 } else { 7 + number % 7 };
+        // More than there is room for, so that those that no key names any more are left out several times.
+        let many = 7 * 8000;
+        for round in 0..2 {
+            for number in 0..many {
+                let (client, at) = (client(round, number), Timestamp::from_micros(number));
+                let seen = Seen { address: "192.0.2.1", client: &client, ..Seen::default() };
+                let key = key(number).to_le_bytes();
+                slot.note(&Note { key, org: &org, secret: 0, verdict: Verdict::Valid, at, seen: &seen }, &budget);
+                assert!(!slot.log.is_empty() || !slot.texts.are_many());
+            }
+            slot.close(&budget);
+            let used: HashMap<[u8; 8], Counted> = slot.drain().map(|(cell, counted)| (cell.key, counted)).collect();
+            slot.begin_anew();
+            assert_eq!(used.len(), 14);
+            for last in (63..70).chain(many - 7..many) {
+                let first = if last < 70 { last % 7 } else { 70 + last % 7 };
+                let used = used[&key(last).to_le_bytes()].used.as_ref().unwrap();
+                assert_eq!((used.first.as_micros(), used.last.as_micros()), (first, last));
+                assert_eq!((used.address(), used.client()), ("192.0.2.1", &*client(round, last)));
+            }
+        }
+    }
 
     #[test]
     fn a_check_that_there_is_no_room_to_count_leaves_no_event() {

@@ -129,7 +129,8 @@ mod tests {
     }
 
     fn used(at: i64) -> Used {
-        Used::new(Timestamp::from_micros(at), "192.0.2.1curl", 9)
+        let at = Timestamp::from_micros(at);
+        Used::new((at, at), ("192.0.2.1", "curl"))
     }
 
     fn taken(uses: &mut Uses, limit: usize, now: Moment) -> Vec<(i64, i64)> {

@@ -24,8 +24,6 @@ const COUNTS_MAX: usize = 2000;
 const EVENTS_MAX: usize = 1000;
 /// Uses per transaction at most: most of the time that a few take is one wait for the disk.
 const USES_MAX: usize = 1000;
-/// Room of a slot that is kept although it is empty: some 4 MB.
-const ROOM_MAX: usize = 30_000;
 /// Rows of a part of the backlog that are added up at once at most: those of 100 seconds, where one server runs.
 const BACKLOG_ROWS_MAX: usize = 200;
 /// What is added up together with counts that are this much younger has waited for too long.
@@ -95,11 +93,9 @@ impl Writer {
             std::mem::swap(&mut *slot, &mut self.spare);
         }
         self.spare.close(budget);
-        budget.give_back_cells(self.spare.cells.len());
+        budget.give_back_cells(self.spare.len());
         self.pending.take(&mut self.spare);
-        if self.spare.cells.capacity() > ROOM_MAX {
-            self.spare = Slot::default();
-        }
+        self.spare.begin_anew();
     }
 
     pub(super) fn settle(&mut self, all: bool) {

@@ -130,7 +130,7 @@ fn describe(bench: &Bench) -> Result<()> {
         "# Benchmark of Keyrack\n\n* {} of {}\n* {cores} cores of {}, {} GB, Linux {}; servers on core {}, load on core {}; load average at the start {}\n\
          * {}, {}, {wrk}\n* {} rounds of {} s, hello and every case in turn in each; req/s and ratios as min / median / max",
         say(&options.keyrack.display().to_string(), &["--version"]),
-        say("git", &["log", "-1", "--format=%h %ci"]),
+        options.from,
         model.trim_start_matches([' ', '\t', ':']).trim(),
         kilobytes / 1024 / 1024,
         say("uname", &["-r"]),

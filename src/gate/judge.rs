@@ -51,9 +51,7 @@ impl Inner {
         let judge = |record: Option<&KeyRecord>, is_it: bool| {
             // What is far away is asked for before the hash is made, and comes meanwhile.
             let role = record.and_then(|record| record.member.role());
-            if asked.question.with_name {
-                black_box(record.and_then(|record| record.name.as_bytes().first()));
-            }
+            black_box(record.and_then(|record| record.name.as_bytes().first()));
             let presented = secret.hash();
             let record = record?;
             let until = matching_secret(&presented, &record.current, record.previous.as_deref());
@@ -92,7 +90,7 @@ impl Inner {
         let uncounted = limits.is_none().then(|| (member.org.clone(), record.bucket.clone()));
         let pass = Pass {
             id: record.id,
-            name: asked.question.with_name.then(|| record.name.clone()),
+            name: record.name.clone(),
             environment: self.index.environment(record.environment),
             status: status(record, expires_at, now),
             created_at: record.created_at,

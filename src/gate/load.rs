@@ -229,6 +229,9 @@ impl Loader {
     }
 }
 
+// It must not grow into a third and fourth cache line unnoticed.
+const _: () = assert!(size_of::<KeyRecord>() == 128);
+
 /// The characters of a key's id.
 pub(super) fn tag_of(id: &KeyId) -> Option<KeyTag> {
     id.as_str().as_bytes().try_into().ok()

@@ -20,6 +20,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use smol_str::SmolStr;
 use tokio::sync::watch;
 
 pub use facts::{Known, OrgFacts, ProfileFacts, UserFacts, WithJson};
@@ -78,8 +79,6 @@ pub struct Seen<'a> {
 pub struct Question {
     /// What it must at least be allowed to do.
     pub require: Option<Role>,
-    /// Whether its name is told: that lies far away.
-    pub with_name: bool,
     /// Whether there is time to count together with other nodes: [`Gate::may_wait`].
     pub may_wait: bool,
 }
@@ -100,8 +99,8 @@ pub struct Checked {
 pub struct Pass {
     /// The key's id.
     pub id: KeyTag,
-    /// Its name; only where it was asked for.
-    pub name: Option<Arc<str>>,
+    /// Its name.
+    pub name: SmolStr,
     /// Its environment.
     pub environment: &'static str,
     /// Its state; only `Active` and `Rotating` are let in.
@@ -203,7 +202,7 @@ impl Gate {
     /// # Errors
     /// This node holds no lease: then it must not answer.
     pub async fn check(&self, token: &str, require: Option<Role>, seen: &Seen<'_>) -> Result<Checked, NoLease> {
-        let question = Question { require, with_name: true, may_wait: self.may_wait() };
+        let question = Question { require, may_wait: self.may_wait() };
         self.answer(token, question, seen).await
     }
 

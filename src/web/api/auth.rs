@@ -149,7 +149,7 @@ async fn decide(
         request_id,
         in_url,
     };
-    let question = Question { require, with_name: false, may_wait };
+    let question = Question { require, may_wait };
     match state.gate.answer(&token, question, &seen).await {
         Ok(checked) => answer(checked),
         Err(NoLease) => Answer::Unavailable,

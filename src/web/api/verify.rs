@@ -158,7 +158,7 @@ fn put_answer(json: &mut JsonText, checked: &Checked, format: &KeyFormat, reques
     json.plain(checked.verdict.code()).raw(",\"request_id\":").text(request_id);
     if let Some(pass) = &checked.pass {
         let id = pass.key_id();
-        json.raw(",\"key\":{\"id\":").plain(id).raw(",\"name\":").text(pass.name.as_deref().unwrap_or_default());
+        json.raw(",\"key\":{\"id\":").plain(id).raw(",\"name\":").text(&pass.name);
         json.raw(",\"preview\":").text_by(|text| format.put_mask(pass.environment, id, text));
         json.raw(",\"environment\":").text(pass.environment).raw(",\"status\":").plain(pass.status.as_str());
         json.raw(",\"created_at\":").time(pass.created_at).raw(",\"expires_at\":").time_or_null(pass.expires_at);
@@ -238,7 +238,7 @@ async fn checked(
         request_id,
         in_url: false,
     };
-    let question = Question { require: body.role, with_name: true, may_wait };
+    let question = Question { require: body.role, may_wait };
     let checked = state.gate.answer(&body.key, question, &seen).await?;
     let mut res = HttpResponse::new(StatusCode::OK);
     hot::make_room();
@@ -260,7 +260,7 @@ mod tests {
     fn pass(text: &str, expires_at: Option<Timestamp>, role: Option<Role>) -> Pass {
         Pass {
             id: *b"BRTRKFsL",
-            name: Some(text.into()),
+            name: text.into(),
             environment: "live",
             status: KeyStatus::Active,
             created_at: Timestamp::from_micros(1_795_255_200_123_450),
@@ -292,7 +292,7 @@ mod tests {
         let of = checked.pass.as_ref().map(|pass| VerifiedKey {
             key: KeyPart {
                 id: pass.key_id(),
-                name: pass.name.as_deref().unwrap(),
+                name: &pass.name,
                 preview: preview.to_owned(),
                 environment: pass.environment,
                 status: pass.status.as_str(),

@@ -75,11 +75,7 @@ pub async fn whoami(state: web::Data<State>, _: Query<NoParameters>, caller: Cal
     };
     let Pass { user, org, profile, .. } = &pass;
     Ok(HttpResponse::Ok().json(WhoAmI {
-        credential: Credential {
-            kind: "api_key",
-            id: pass.key_id().to_owned(),
-            name: pass.name.as_deref().unwrap_or_default().to_owned(),
-        },
+        credential: Credential { kind: "api_key", id: pass.key_id().to_owned(), name: pass.name.to_string() },
         user: Some(UserObject { id: user.id.clone(), email: user.email.clone(), name: user.name.clone() }),
         org: Some(OrgObject {
             id: org.id.to_string(),

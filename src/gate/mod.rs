@@ -231,12 +231,12 @@ impl Gate {
         Ok(checked)
     }
 
-    /// The service token of this text, while it is not revoked.
+    /// The service token of this text, while it is not revoked. `at` is when the request came, or later.
     ///
     /// # Errors
     /// This node holds no lease.
-    pub fn find_service_token(&self, token: &str) -> Result<Option<Arc<ServiceToken>>, NoLease> {
-        self.0.lease.check(uptime())?;
+    pub fn find_service_token(&self, token: &str, at: Moment) -> Result<Option<Arc<ServiceToken>>, NoLease> {
+        self.0.lease.check(at.uptime())?;
         Ok(self.0.tokens.find(token))
     }
 

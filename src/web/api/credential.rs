@@ -12,6 +12,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use super::presented::{self, Presented};
 use crate::actions::people::{CommandLine, enter_command_line};
 use crate::actions::{AppError, Origin, Who};
+use crate::clock::Moment;
 use crate::domain::device::CLI_PREFIX;
 use crate::domain::policy::Denied;
 use crate::domain::token::SecretHash;
@@ -134,7 +135,7 @@ async fn identify(req: HttpRequest) -> Result<Caller, AppError> {
     }
     let token = presented(req.headers())?;
     if token.starts_with(SERVICE_PREFIX) {
-        return state.gate.find_service_token(&token)?.map(Caller::Service).ok_or(AppError::SignIn);
+        return state.gate.find_service_token(&token, Moment::now())?.map(Caller::Service).ok_or(AppError::SignIn);
     }
     if token.starts_with(CLI_PREFIX) {
         let token = token.into_owned();
@@ -196,12 +197,13 @@ pub(super) async fn holder(req: &HttpRequest) -> Result<Holder, AppError> {
     Ok(Holder { pass, hash: secret.hash(), origin })
 }
 
-/// Whether this is one of the operator's backends, from memory; false for whoever presents a credential of another kind.
+/// Whether a request that `began` then is that of one of the operator's backends, from memory; false for whoever
+/// presents a credential of another kind.
 ///
 /// # Errors
 /// The public 401 for no credential, and for a service token that is none; 400 for several, and for one in the address; 503 without a
 /// lease.
-pub(super) fn has_service_token(req: &RequestHead, state: &State) -> Result<bool, AppError> {
+pub(super) fn has_service_token(req: &RequestHead, state: &State, began: Moment) -> Result<bool, AppError> {
     if is_in_query(req) {
         return Err(AppError::BadRequest("Send the credential in a header, not in the address.".to_owned()));
     }
@@ -209,7 +211,7 @@ pub(super) fn has_service_token(req: &RequestHead, state: &State) -> Result<bool
     if !token.starts_with(SERVICE_PREFIX) {
         return Ok(false);
     }
-    state.gate.find_service_token(&token)?.map(|_| true).ok_or(AppError::SignIn)
+    state.gate.find_service_token(&token, began)?.map(|_| true).ok_or(AppError::SignIn)
 }
 
 /// Lets in only who has a service token, from memory.
@@ -217,7 +219,7 @@ pub(super) fn has_service_token(req: &RequestHead, state: &State) -> Result<bool
 /// # Errors
 /// The public 401, or 403 for another credential that is good.
 pub(super) async fn only_service(req: &HttpRequest, state: &State) -> Result<(), AppError> {
-    if has_service_token(req.head(), state)? {
+    if has_service_token(req.head(), state, Moment::now())? {
         return Ok(());
     }
     identify(req.clone()).await?;

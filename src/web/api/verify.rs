@@ -177,7 +177,7 @@ fn put_answer(json: &mut JsonText, checked: &Checked, format: &KeyFormat, reques
 #[utoipa::path(post, path = "/v1/keys/verify", tag = "Checking", request_body = VerifyBody<'_>, responses((status = 200, body = VerifyAnswer<'_>)))]
 pub(in crate::web) fn verify(req: Request, state: &Rc<State>) -> Result<Answering, Request> {
     let (began, own_id) = (Moment::now(), hot::request_id());
-    match credential::has_service_token(req.head(), state) {
+    match credential::has_service_token(req.head(), state, began) {
         Ok(true) => {}
         Ok(false) => return Err(req),
         Err(error) => return Ok(front::at_once(finished(state, Err(error), own_id, began))),

@@ -295,7 +295,8 @@ fn keys_table<'a>(keys: Box<dyn Iterator<Item = Seeded> + 'a>, now: i64) -> Tabl
         let made = age(now, at);
         let used = if at % 2 == 0 { Cell::Number(made + 3_000_000_000) } else { Cell::Null };
         let revoked = if is_revoked { Cell::Number(made + 3_600_000_000) } else { Cell::Null };
-        let name = format!("Deploy {id}");
+        // Most names are short; some are not, or are written with letters of several bytes.
+        let name = if at % 8 == 7 { format!("Warehouse of the north {id}") } else { format!("Deploy {id}") };
         let mut row = vec![text(id), text(owner.org), text(owner.profile), text(owner.user), text(name), text("live")];
         row.extend([Cell::Number(made), used, text("203.0.113.7"), text("curl/8"), revoked]);
         row

@@ -236,3 +236,77 @@ const _: () = assert!(size_of::<KeyRecord>() == 128);
 pub(super) fn tag_of(id: &KeyId) -> Option<KeyTag> {
     id.as_str().as_bytes().try_into().ok()
 }
+
+// The index's own file is compiled for the models as well, where nothing runs but under their scheduler.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::org::Role;
+    use crate::domain::time::Timestamp;
+    use crate::domain::token::SecretHash;
+
+    /// Some pieces in each shard, the last of them partly filled.
+    const KEYS: i64 = 50_000;
+
+    fn tag(number: i64) -> KeyTag {
+        format!("{number:08}").into_bytes().try_into().unwrap()
+    }
+
+    fn entries() -> (Arc<MemberEntry>, Arc<ProfileEntry>) {
+        let text = || "a".to_owned();
+        let org = OrgFacts {
+            id: "org_1".into(),
+            slug: text(),
+            name: text(),
+            plan: text(),
+            plan_name: text(),
+            plan_lets: true,
+            quota: None,
+            key_quota: None,
+        };
+        let org = OrgEntry { facts: ArcSwap::from_pointee(WithJson::new(org)), bucket: Bucket::default() };
+        let facts = WithJson::new(UserFacts { id: text(), email: text(), name: text() });
+        let user = UserEntry { facts: ArcSwap::from_pointee(facts), is_disabled: AtomicBool::new(false) };
+        let profile = WithJson::new(ProfileFacts { id: text(), name: text() });
+        let profile = ProfileEntry { facts: ArcSwap::from_pointee(profile) };
+        (Arc::new(MemberEntry::new(Arc::new(org), Arc::new(user), Some(Role::Builder))), Arc::new(profile))
+    }
+
+    /// The key of this number, made at `at`, which tells the records apart.
+    fn record((member, profile): &(Arc<MemberEntry>, Arc<ProfileEntry>), number: i64, at: i64) -> KeyRecord {
+        KeyRecord {
+            id: tag(number),
+            current: SecretHash([0; 32]),
+            previous: None,
+            member: member.clone(),
+            profile: profile.clone(),
+            name: "a".into(),
+            created_at: Timestamp::from_micros(at),
+            expires_at: NEVER,
+            bucket: None,
+            environment: 0,
+            role_max: None,
+            url_allowed: false,
+            is_paused: false,
+            is_revoked: false,
+        }
+    }
+
+    #[test]
+    fn of_many_keys_each_is_found_as_it_was_put_last() {
+        let (index, entries) = (Index::new(), entries());
+        let made_at = |number| index.with(&tag(number), |record| record.created_at.as_micros());
+        (0..KEYS).for_each(|number| index.put(record(&entries, number, number)));
+        let bucket = index.bucket_of(&tag(7)).unwrap();
+        (0..KEYS).step_by(7).for_each(|number| index.put(record(&entries, number, -number)));
+        for number in 0..KEYS {
+            assert_eq!(made_at(number), Some(if number % 7 == 0 { -number } else { number }));
+        }
+        assert!(Arc::ptr_eq(&bucket, &index.bucket_of(&tag(7)).unwrap()), "what was counted stays");
+        assert_eq!((index.len(), made_at(KEYS)), (50_000, None));
+
+        index.keep_only(&(0..KEYS).step_by(3).map(tag).collect());
+        assert_eq!(index.len(), 16_667);
+        (0..KEYS).for_each(|number| assert_eq!(made_at(number).is_some(), number % 3 == 0, "{number}"));
+    }
+}

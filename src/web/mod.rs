@@ -17,6 +17,7 @@ mod partners;
 mod readers;
 pub mod routes;
 mod running;
+mod sending;
 mod server;
 pub mod session;
 mod state;
@@ -37,7 +38,7 @@ pub use extract::{Form, Htmx, Json, Query};
 pub use metrics::MetricsAccess;
 pub use partners::Scanning;
 pub use running::Running;
-pub use server::serve;
+pub use server::{serve, server};
 pub use state::{AlertWays, State, WebConfig};
 pub use streams::Streams;
 

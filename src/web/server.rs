@@ -1,13 +1,18 @@
 //! Serving and stopping: the sockets, and what signals do.
 
+use std::future::ready;
 use std::io;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_http::{HttpService, Protocol};
+use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::dev::{AppConfig, Server};
+use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer, web};
 use futures_util::future::{Either, join, select};
 
+use super::sending::{Connection, Outbox};
 use super::{State, app, metrics};
 
 /// How long requests under way may take when the server stops.
@@ -19,7 +24,7 @@ const LAST_REQUESTS: u64 = 10;
 /// A socket cannot be listened on, or there was a second signal.
 pub async fn serve(state: web::Data<State>, listener: TcpListener, for_metrics: Option<TcpListener>) -> io::Result<()> {
     let mut signals = Signals::new()?;
-    let mut server = main_server(state.clone(), listener)?;
+    let mut server = server(state.clone(), listener, None)?;
     let beside = for_metrics.map(|listener| metrics_server(state.clone(), listener)).transpose()?;
     let beside = beside.map(|server| (server.handle(), actix_web::rt::spawn(server)));
     if let Either::Left((ended, _)) = select(&mut server, std::pin::pin!(signals.next())).await {
@@ -39,15 +44,40 @@ pub async fn serve(state: web::Data<State>, listener: TcpListener, for_metrics: 
     ended
 }
 
-fn main_server(state: web::Data<State>, listener: TcpListener) -> io::Result<Server> {
-    let server = HttpServer::new(move || app(state.clone()))
-        .worker_max_blocking_threads(16)
-        .client_request_timeout(Duration::from_secs(10))
-        .keep_alive(Duration::from_secs(75))
-        .shutdown_timeout(LAST_REQUESTS)
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
+/// A server that answers to what comes to this socket, with a thread for each core unless told how many; it has begun.
+///
+/// # Errors
+/// The socket cannot be listened on.
+// What the framework's `HttpServer` does, but with connections of our own. `AppConfig` cannot be told the address: what is made from it
+// (a URL without a `Host`) would be wrong, so nothing here asks it.
+pub fn server(state: web::Data<State>, listener: TcpListener, threads: Option<usize>) -> io::Result<Server> {
+    let builder = Server::build().worker_max_blocking_threads(16).shutdown_timeout(LAST_REQUESTS).disable_signals();
+    let builder = match threads {
+        Some(threads) => builder.workers(threads),
+        None => builder,
+    };
+    let address = listener.local_addr()?;
+    let stop = builder.graceful_shutdown_signal();
+    let builder = builder.listen("keyrack", listener, move || {
+        let (stop, outbox) = (stop.clone(), Outbox::start());
+        let app = app(state.clone()).map_err(|error| error.error_response());
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stop = stop.clone();
+                async move { stop.notified().await }
+            })
+            .client_request_timeout(Duration::from_secs(10))
+            .client_disconnect_timeout(Duration::from_secs(1))
+            .keep_alive(Duration::from_secs(75))
+            .local_addr(address)
+            .finish(map_config(app, |()| AppConfig::default()));
+        fn_service(move |io: TcpStream| {
+            let peer = io.peer_addr().ok();
+            ready(Ok((Connection::new(io, outbox.clone()), Protocol::Http1, peer)))
+        })
+        .and_then(http)
+    })?;
+    Ok(builder.run())
 }
 
 fn metrics_server(state: web::Data<State>, listener: TcpListener) -> io::Result<Server> {

@@ -53,6 +53,7 @@ mod recorder;
 mod recorder_killed;
 mod running;
 mod scanner_rules;
+mod sending;
 mod shared_limits;
 mod stats;
 mod support;

@@ -8,7 +8,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
 use keyrack::gate::Seen;
 use serde_json::Value;
@@ -68,8 +67,7 @@ impl Stage {
         let state = app.state.clone();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let server = HttpServer::new(move || keyrack::web::app(state.clone()));
-                let server = server.workers(2).disable_signals().listen(listener).unwrap().run();
+                let server = keyrack::web::server(state, listener, Some(2)).unwrap();
                 sender.send(server.handle()).unwrap();
                 server.await.unwrap();
             });

@@ -3,7 +3,6 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::channel;
 
-use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
 
 use super::TestApp;
@@ -24,8 +23,7 @@ impl Served {
             actix_web::rt::System::new().block_on(async move {
                 let listener = TcpListener::bind("127.0.0.1:0").unwrap();
                 let address = listener.local_addr().unwrap();
-                let server = HttpServer::new(move || keyrack::web::app(state.clone()));
-                let server = server.workers(2).disable_signals().listen(listener).unwrap().run();
+                let server = keyrack::web::server(state, listener, Some(2)).unwrap();
                 sender.send((address, server.handle())).unwrap();
                 server.await.unwrap();
             });

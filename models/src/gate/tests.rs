@@ -59,9 +59,10 @@ fn assert_holds(plan: Plan) {
     assert!(answered > 2 * RUNS && after > RUNS, "{answered} checks were answered, {after} of them after a deed");
 }
 
+/// Looks for long: some need an order of threads that one run in a few thousand has, and who finds it ends.
 #[track_caller]
 fn assert_caught(run: Run, plan: Plan, words: &str) {
-    let fault = first_fault(run, plan, &Arc::default(), 4 * RUNS);
+    let fault = (0..50).find_map(|_| first_fault(run, plan, &Arc::default(), RUNS));
     assert!(fault.as_ref().is_some_and(|fault| fault.contains(words)), "{fault:?}");
 }
 

@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,6 +14,7 @@ use std::time::Duration;
 use actix_web::rt;
 use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep, timeout};
 
 /// To so many connections is sent at once at most. With more, those who were answered first would wait for nothing and then ask again
 /// all together, and one side would rest while the other works.
@@ -71,10 +72,36 @@ impl Outbox {
     }
 }
 
-/// A connection to which is sent together with others.
+/// A connection to which is sent together with others, and which ends some time after its last answer.
 pub(super) struct Connection {
     shared: Rc<Shared>,
     outbox: Rc<Outbox>,
+    idle: Idle,
+}
+
+/// Ends a connection on which nothing was answered for `time_max` at least, and for twice as long at most. The timer is looked at
+/// when it has run down and not set anew for each answer, which would take longer than to look up a key.
+struct Idle {
+    time_max: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+    has_answered: bool,
+}
+
+impl Idle {
+    /// Wakes the task when it is worth to ask again.
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        if let Some(timer) = &self.timer {
+            if !timer.is_elapsed() {
+                return false;
+            }
+            if !self.has_answered {
+                return true;
+            }
+        }
+        self.has_answered = false;
+        let timer = self.timer.insert(Box::pin(sleep(self.time_max)));
+        timer.as_mut().poll(cx).is_ready()
+    }
 }
 
 struct Shared {
@@ -120,26 +147,33 @@ impl Shared {
 }
 
 impl Connection {
-    pub(super) fn new(io: TcpStream, outbox: Rc<Outbox>) -> Self {
+    /// It ends when nothing was answered for `idle_max`, or for up to twice as long.
+    pub(super) fn new(io: TcpStream, outbox: Rc<Outbox>, idle_max: Duration) -> Self {
         let shared = Shared {
             io: RefCell::new(io),
             out: RefCell::default(),
             is_waiting: Cell::new(false),
             task: RefCell::default(),
         };
-        Self { shared: Rc::new(shared), outbox }
+        let idle = Idle { time_max: idle_max, timer: None, has_answered: false };
+        Self { shared: Rc::new(shared), outbox, idle }
     }
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    /// To the server an idle connection looks as if the client had ended it: what is being answered still is, and nothing more.
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.idle.is_over(cx) {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut *self.shared.io.borrow_mut()).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let Self { shared, outbox } = &*self;
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.idle.has_answered = true;
+        let Self { shared, outbox, .. } = &*self;
         if shared.out.borrow().len() + buf.len() > WAITING_MAX {
             // The others do not wait until more of such answers are made.
             outbox.send();
@@ -182,7 +216,7 @@ impl Drop for Connection {
         rt::spawn(async move {
             let rest = poll_fn(|cx| shared.poll_rest(cx));
             // Nobody is left to be told.
-            drop(rt::time::timeout(LAST_BYTES, rest).await);
+            drop(timeout(LAST_BYTES, rest).await);
         });
     }
 }
@@ -196,8 +230,11 @@ mod tests {
     use std::task::Wake;
 
     use actix_web::rt::task::yield_now;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+
+    const IDLE_MAX: Duration = Duration::from_millis(500);
 
     #[derive(Default)]
     struct Told(AtomicBool);
@@ -223,7 +260,7 @@ mod tests {
         let here = TcpStream::from_std(here).unwrap();
         // Before, the runtime does not even try.
         here.writable().await.unwrap();
-        (Connection::new(here, outbox.clone()), there)
+        (Connection::new(here, outbox.clone(), IDLE_MAX), there)
     }
 
     fn write(connection: &mut Connection, cx: &mut Context<'_>, bytes: &[u8]) {
@@ -322,5 +359,22 @@ mod tests {
             assert!(told.take(), "the one that is gone is not told");
             assert!(matches!(Pin::new(&mut here[3]).poll_flush(&mut cx), Poll::Ready(Err(_))));
         }
+    }
+
+    #[actix_web::test]
+    async fn an_idle_connection_ends_and_one_that_is_answered_does_not() {
+        let outbox = Outbox::start();
+        let (mut connection, _there) = pair(&outbox).await;
+        for _ in 0..6 {
+            // An answer in each period; nothing is read meanwhile.
+            connection.write_all(b"answer").await.unwrap();
+            let read = timeout(IDLE_MAX / 2, connection.read_u8()).await;
+            assert!(read.is_err(), "{read:?}");
+        }
+        let read = timeout(IDLE_MAX * 3, connection.read_u8()).await.expect("it goes on for ever");
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        connection.write_all(b"what was being answered").await.unwrap();
+        connection.flush().await.unwrap();
+        assert!(connection.read_u8().await.is_err(), "it has begun anew");
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use actix_http::{HttpService, Protocol};
+use actix_http::{HttpService, KeepAlive, Protocol};
 use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::dev::{AppConfig, Server};
 use actix_web::rt::net::TcpStream;
@@ -17,6 +17,8 @@ use super::{State, app, metrics};
 
 /// How long requests under way may take when the server stops.
 const LAST_REQUESTS: u64 = 10;
+/// Longer than proxies keep the connections that they would use again, so that they end them and not we.
+const IDLE_MAX: Duration = Duration::from_secs(75);
 
 /// Serves until a signal ends it. Requests under way are finished first; a second signal ends it at once.
 ///
@@ -68,12 +70,13 @@ pub fn server(state: web::Data<State>, listener: TcpListener, threads: Option<us
             })
             .client_request_timeout(Duration::from_secs(10))
             .client_disconnect_timeout(Duration::from_secs(1))
-            .keep_alive(Duration::from_secs(75))
+            // Connections end themselves.
+            .keep_alive(KeepAlive::Os)
             .local_addr(address)
             .finish(map_config(app, |()| AppConfig::default()));
         fn_service(move |io: TcpStream| {
             let peer = io.peer_addr().ok();
-            ready(Ok((Connection::new(io, outbox.clone()), Protocol::Http1, peer)))
+            ready(Ok((Connection::new(io, outbox.clone(), IDLE_MAX), Protocol::Http1, peer)))
         })
         .and_then(http)
     })?;

@@ -1,6 +1,7 @@
 //! Sending answers. To wake whoever waits for an answer is a good part of what an answer costs, and one who is awake and reads need
 //! not be woken for the next. So what is answered to several connections in one round of a thread's events is sent right after each
-//! other, a few answers at a time; where there is only one, at the end of the round.
+//! other, a few answers at a time; where there is only one, at the end of the round. A connection on which nothing is answered for
+//! long ends.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

@@ -25,7 +25,7 @@ pub(super) trait Row {
     fn put_values<'a>(&'a self, values: &mut Vec<Value<'a>>);
 }
 
-/// `head VALUES (…), (…), … tail`
+/// `head VALUES (…), (…), … tail`, where the head begins with `INSERT` or `UPDATE`.
 struct Rows<'a> {
     head: &'static str,
     /// Of one row after the other.
@@ -37,7 +37,12 @@ struct Rows<'a> {
 
 impl QueryFragment<Sqlite> for Rows<'_> {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        pass.push_sql(self.head);
+        // Otherwise SQLite copies each page before it first touches it, to take back the rows before one that fails. (It does so
+        // even now where the tail has a `DO UPDATE`.) Here all that was done is taken back then.
+        let (verb, rest) = self.head.split_once(' ').unwrap_or((self.head, ""));
+        pass.push_sql(verb);
+        pass.push_sql(" OR FAIL ");
+        pass.push_sql(rest);
         for (position, value) in self.values.iter().enumerate() {
             pass.push_sql(match position {
                 0 => " VALUES (",
@@ -126,7 +131,8 @@ prepared_by_its_text!(Columns, PgConnection);
 
 /// Runs `head`, the rows, `tail` for all rows, in pieces. The rows stand where `VALUES (…), (…)` or a query may stand, with
 /// columns of the same names. On SQLite the sizes of the pieces are powers of two: then there are few different statements,
-/// and all stay prepared. Returns how many rows they touched.
+/// and all stay prepared. Call it in a transaction and pass its failure on: on SQLite the rows before one that fails are not
+/// taken back by themselves. Returns how many rows they touched.
 pub(super) fn execute_many<R: Row>(
     conn: &mut Conn,
     head: &'static str,

@@ -75,6 +75,24 @@ fn events_come_back_as_they_were_stored_the_newest_first() {
 }
 
 #[test]
+fn rows_before_one_that_fails_are_taken_back() {
+    let database = TestDatabase::new();
+    let many = |name: &str| (0..50).map(|n| event("AAAAAAAA", &format!("{name}{n}"), two())).collect::<Vec<Event>>();
+    let stored = store(&database, many("r"));
+    // The first thirty fit below those that are there.
+    let mut again = many("again");
+    let failed = database.run(|conn| {
+        db::write(conn, |conn| -> DbResult<()> {
+            events::take_numbers(conn, 7)?;
+            events::insert_events(conn, &mut again, -30)
+        })
+    });
+    assert!(failed.is_err());
+    assert_eq!(list(&database, &EventFilter::default(), None, 1000).len(), stored.len());
+    assert_eq!(database.run(|conn| events::last_number(conn).unwrap()), 50);
+}
+
+#[test]
 fn filters_narrow_the_list() {
     let database = TestDatabase::new();
     let later = two().plus(Span::minutes(1));

@@ -7,7 +7,7 @@ use super::networks::Networks;
 use super::pending::{Amount, Batch, Pending};
 use super::reports::{self, Reports};
 use super::slot::{Budget, Captured, Cell, SecretOf, Slot, Used};
-use super::{LeftOut, RecordError, Waiting, lock};
+use super::{LeftOut, RecordError, Waiting, let_others_run, lock};
 use crate::clock::Moment;
 use crate::db::events::Event;
 use crate::db::usage::{Count, Step};
@@ -22,6 +22,11 @@ use crate::domain::verdict::Verdict;
 const COUNTS_MAX: usize = 2000;
 /// Events per transaction at most.
 const EVENTS_MAX: usize = 1000;
+/// Events per statement at most, after which others are let run.
+const EVENTS_PIECE: usize = 32;
+/// How often others are let run while the events of a transaction are written: it may take some milliseconds each time, in which
+/// nobody else writes to SQLite.
+const PAUSES_MAX: usize = 8;
 /// Uses per transaction at most: most of the time that a few take is one wait for the disk.
 const USES_MAX: usize = 1000;
 /// Rows of a part of the backlog that are added up at once at most: those of 100 seconds, where one server runs.
@@ -157,6 +162,7 @@ impl Writer {
         hours.extend(batch.hours.iter().map(count));
         let backlog = db::backlog::rows_of(&batch.backlog.iter().map(count).collect::<Vec<_>>());
         let mut events: Vec<Event> = batch.events.iter().map(|captured| self.event(captured)).collect();
+        let_others_run();
         self.db.run(|conn| {
             db::write(conn, |conn| {
                 db::events::bound_waiting(conn)?;
@@ -165,8 +171,15 @@ impl Writer {
                 db::usage::add_counts(conn, Step::Minute, &minutes)?;
                 db::usage::add_counts(conn, Step::Hour, &hours)?;
                 db::backlog::insert_backlog(conn, &backlog, before)?;
-                let before = before + i64::try_from(backlog.len()).unwrap_or_default();
-                db::events::insert_events(conn, &mut events, before)?;
+                let mut before = before + i64::try_from(backlog.len()).unwrap_or_default();
+                for (number, piece) in events.chunks_mut(EVENTS_PIECE).enumerate() {
+                    if number < PAUSES_MAX {
+                        let_others_run();
+                    }
+                    db::events::insert_events(conn, piece, before)?;
+                    before += i64::try_from(piece.len()).unwrap_or_default();
+                }
+                let_others_run();
                 Ok(())
             })
         })

@@ -12,6 +12,8 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::{Bytes, BytesMut};
 use futures_util::FutureExt as _;
 
+use crate::clock::Clock;
+
 /// The request's id in an answer.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What is [`copied`] for most answers, and for some of them.
@@ -67,10 +69,15 @@ pub(super) fn address_text(address: Option<IpAddr>) -> Short<48> {
 }
 
 /// 32 hexadecimal characters that name a request. Nobody can tell the next from those before: who reports of a request names it so.
+///
+/// They begin with a time, as those of RFC 9562 (UUID version 7) do: the second at which their randomness was drawn. So, where
+/// there are many, those that are stored together lie side by side in the index. To write each somewhere else took a fifth of all
+/// that it takes to store an event.
 pub(super) fn request_id() -> Short<32> {
-    thread_local!(static AHEAD: RefCell<Ahead> = const { RefCell::new(Ahead { places: [0; PLACES], left: 0 }) });
-    let place = AHEAD.with_borrow_mut(Ahead::next);
-    let digits = [place >> 96, place >> 64, place >> 32, place].map(|part| hexadecimal(part as u32).to_be_bytes());
+    thread_local!(static AHEAD: RefCell<Ahead> = const { RefCell::new(Ahead { second: 0, places: [0; PLACES], left: 0 }) });
+    let (second, place) = AHEAD.with_borrow_mut(Ahead::next);
+    let digits =
+        [second, (place >> 64) as u32, (place >> 32) as u32, place as u32].map(|part| hexadecimal(part).to_be_bytes());
     let mut id = Short { bytes: [0; 32], len: 32 };
     id.bytes.copy_from_slice(digits.as_flattened());
     id
@@ -91,14 +98,17 @@ fn hexadecimal(number: u32) -> u64 {
 const PLACES: usize = 128;
 
 struct Ahead {
+    second: u32,
     places: [u128; PLACES],
     left: usize,
 }
 
 impl Ahead {
-    fn next(&mut self) -> u128 {
+    /// A second since the epoch, and a random number.
+    fn next(&mut self) -> (u32, u128) {
         if self.left == 0 {
             self.left = PLACES;
+            self.second = (Clock::system().now().as_micros() / 1_000_000) as u32;
             let mut bytes = [0; 16 * PLACES];
             let is_random = getrandom::fill(&mut bytes).is_ok();
             for (place, bytes) in self.places.iter_mut().zip(bytes.as_chunks().0) {
@@ -109,7 +119,7 @@ impl Ahead {
             }
         }
         self.left -= 1;
-        self.places[self.left]
+        (self.second, self.places[self.left])
     }
 }
 
@@ -195,6 +205,20 @@ mod tests {
         let ids: std::collections::HashSet<String> = (0..1000).map(|_| request_id().as_str().to_owned()).collect();
         assert_eq!(ids.len(), 1000);
         assert!(ids.iter().all(|id| id.len() == 32));
+        let random: std::collections::HashSet<&str> = ids.iter().map(|id| &id[8..20]).collect();
+        assert_eq!(random.len(), 1000, "they differ not only in their last characters");
+    }
+
+    #[test]
+    fn ids_of_requests_begin_with_a_time() {
+        let second = || u64::try_from(Clock::system().now().as_micros()).unwrap() / 1_000_000;
+        std::thread::spawn(move || {
+            let before = second();
+            let id = u64::from_str_radix(&request_id().as_str()[..8], 16).unwrap();
+            assert!((before..=second()).contains(&id), "{before} {id}");
+        })
+        .join()
+        .unwrap();
     }
 
     #[test]

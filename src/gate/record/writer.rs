@@ -24,8 +24,8 @@ const COUNTS_MAX: usize = 2000;
 const EVENTS_MAX: usize = 1000;
 /// Events per statement at most, after which others are let run.
 const EVENTS_PIECE: usize = 32;
-/// How often others are let run while the events of a transaction are written: it may take some milliseconds each time, in which
-/// nobody else writes to SQLite.
+/// How often at most others are let run while the events of a transaction are written: each time may take some milliseconds, in
+/// which nobody else writes to SQLite.
 const PAUSES_MAX: usize = 8;
 /// Uses per transaction at most: most of the time that a few take is one wait for the disk.
 const USES_MAX: usize = 1000;

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use super::batch::{Row, Value, execute_many};
+use super::conn::{on_each, prepared};
 use super::schema::{api_keys, event_counter, events};
 use super::{Conn, DbResult};
 use crate::domain::ids::{KeyId, OrgId, UserId};
@@ -121,10 +122,10 @@ const INTO_EVENTS: &str = "INSERT INTO events (seq, at, org_id, key_id, secret, 
 /// Takes `count` numbers in a row and holds the counter until the transaction ends, so that numbers become visible in
 /// their order. Take them before anything else is locked. Returns the number before the first.
 pub fn take_numbers(conn: &mut Conn, count: i64) -> DbResult<i64> {
-    let last: i64 = diesel::update(event_counter::table.find(1))
+    let take = diesel::update(event_counter::table.find(1))
         .set(event_counter::seq.eq(event_counter::seq + count))
-        .returning(event_counter::seq)
-        .get_result(conn)?;
+        .returning(event_counter::seq);
+    let last: i64 = on_each!(conn, conn => prepared!(take).get_result(conn))?;
     Ok(last - count)
 }
 

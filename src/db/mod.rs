@@ -142,12 +142,6 @@ pub fn read<T, E: From<DbError>>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> R
     result
 }
 
-#[derive(QueryableByName)]
-struct Micros {
-    #[diesel(sql_type = BigInt)]
-    micros: i64,
-}
-
 /// The database's clock, which decides wherever time and limits meet. SQLite has no clock but its process's.
 ///
 /// # Errors
@@ -159,10 +153,9 @@ pub fn now(conn: &mut Conn, clock: &Clock) -> DbResult<Timestamp> {
     match conn {
         Conn::Sqlite(_) => Ok(clock.now()),
         Conn::Postgres(pg) => {
-            let row: Micros =
-                diesel::sql_query("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros")
-                    .get_result(pg)?;
-            Ok(Timestamp::from_micros(row.micros + clock.offset_micros()))
+            let micros = diesel::dsl::sql::<BigInt>("(extract(epoch FROM clock_timestamp()) * 1000000)::bigint");
+            let micros: i64 = prepared!(diesel::select(micros)).get_result(pg)?;
+            Ok(Timestamp::from_micros(micros + clock.offset_micros()))
         }
     }
 }

@@ -75,15 +75,15 @@ pub fn has_news(conn: &mut Conn, version: &mut i64) -> DbResult<bool> {
 pub fn renew_lease(conn: &mut Conn, id: &str, applied: i64) -> DbResult<i64> {
     let Conn::Postgres(pg) = conn else { return super::changes::read_clock(conn) };
     // One statement: were this process stopped in the middle of several, nobody could change anything meanwhile.
-    let row: Seq = diesel::sql_query(
+    let renew = diesel::sql_query(
         "WITH clock AS (SELECT seq FROM gate_clock WHERE id = 1 FOR SHARE), \
          renewed AS (INSERT INTO gate_nodes (id, applied, renewals) VALUES ($1, $2, 1) \
          ON CONFLICT (id) DO UPDATE SET renewals = gate_nodes.renewals + 1, applied = excluded.applied) \
          SELECT seq FROM clock",
     )
     .bind::<Text, _>(id)
-    .bind::<BigInt, _>(applied)
-    .get_result(pg)?;
+    .bind::<BigInt, _>(applied);
+    let row: Seq = prepared!(renew).get_result(pg)?;
     Ok(row.seq)
 }
 

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Bool, Text};
 
-use super::super::conn::MultiBackend;
+use super::super::conn::{MultiBackend, on_each, prepared};
 use super::super::schema::{alert_deliveries, alerts};
 use super::super::{Conn, DbResult};
 use super::AlertRow;
@@ -61,14 +61,14 @@ pub(super) const WAITING: &str = "alert_deliveries.state = 'waiting'";
 
 /// Whether anything is due, without taking it: asked all the time, so it must not write.
 pub fn is_any_due(conn: &mut Conn, channel: Channel, now: Timestamp) -> DbResult<bool> {
-    diesel::select(diesel::dsl::exists(
+    let due = diesel::select(diesel::dsl::exists(
         alert_deliveries::table
             .filter(sql::<Bool>(WAITING))
             .filter(alert_deliveries::channel.eq(channel.as_str()))
             .filter(alert_deliveries::next_attempt_at.le(now.as_micros()))
             .filter(alert_deliveries::leased_until.le(now.as_micros())),
-    ))
-    .get_result(conn)
+    ));
+    on_each!(conn, conn => prepared!(due).get_result(conn))
 }
 
 /// Takes the delivery that is due the longest, for as long as `until`.

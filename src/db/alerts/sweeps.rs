@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use super::super::batch::{Row, Value, execute_many};
+use super::super::conn::{on_each, prepared};
 use super::super::schema::{alert_sweeps, api_keys, key_networks, key_secrets};
 use super::super::{Conn, DbResult, write_one};
 use crate::domain::ids::KeyId;
@@ -127,12 +128,12 @@ const UNTOLD: &str = "key_networks.is_told = 0";
 
 /// Networks of which nobody was told yet, the oldest first.
 pub fn list_new_networks(conn: &mut Conn, limit: i64) -> DbResult<Vec<FirstUse>> {
-    let rows: Vec<(String, String, i64)> = key_networks::table
+    let query = key_networks::table
         .filter(sql::<Bool>(UNTOLD))
         .order((key_networks::first_seen_at, key_networks::key_id, key_networks::network))
         .limit(limit)
-        .select((key_networks::key_id, key_networks::network, key_networks::first_seen_at))
-        .load(conn)?;
+        .select((key_networks::key_id, key_networks::network, key_networks::first_seen_at));
+    let rows: Vec<(String, String, i64)> = on_each!(conn, conn => prepared!(query).load(conn))?;
     let read = |(key, network, at)| FirstUse { key: KeyId(key), network, at: Timestamp::from_micros(at) };
     Ok(rows.into_iter().map(read).collect())
 }

@@ -14,8 +14,9 @@ use crate::domain::time::Timestamp;
 
 /// Into how many parts the backlog is divided at most.
 const PARTS: usize = 250;
-/// A row is worth writing and reading for so many counts; where there are few, several parts share one.
-const ROW_WORTH: usize = 64;
+/// A row is worth writing and reading for so many counts; where there are few, several parts share one. Those of few organizations
+/// stay below two kilobytes then, beyond which PostgreSQL takes the time to compress a row.
+const ROW_WORTH: usize = 48;
 
 /// The part for the counts of a key, where no parts are shared: each holds one stretch of all keys in the order of their bytes,
 /// because what lies side by side in SQLite's indexes is added up with the least writing.
@@ -29,16 +30,39 @@ fn part_of(key: &str) -> u8 {
     u8::try_from((digit(0) * 62 + digit(1)) * PARTS / (62 * 62)).unwrap_or_default()
 }
 
+/// Counts by the parts of the backlog they belong to.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    /// How many parts share a row.
+    shared: u8,
+    parts: BTreeMap<u8, Vec<Count<'a>>>,
+}
+
+impl<'a> Parts<'a> {
+    /// For so many counts.
+    #[must_use]
+    pub fn of(counts: usize) -> Self {
+        let rows = (counts / ROW_WORTH).clamp(1, PARTS);
+        Self { shared: u8::try_from(PARTS / rows).unwrap_or(u8::MAX), parts: BTreeMap::new() }
+    }
+
+    /// Adds one.
+    pub fn add(&mut self, count: Count<'a>) {
+        self.parts.entry(part_of(count.key) / self.shared * self.shared).or_default().push(count);
+    }
+
+    /// The rows that hold them: part and text. Each is put together when it is asked for.
+    pub fn into_rows(self) -> impl Iterator<Item = (u8, String)> {
+        self.parts.into_iter().map(|(part, counts)| (part, encode(&counts)))
+    }
+}
+
 /// The rows of the backlog for these counts: part and text.
 #[must_use]
 pub fn rows_of(counts: &[Count<'_>]) -> Vec<(u8, String)> {
-    let rows = (counts.len() / ROW_WORTH).clamp(1, PARTS);
-    let shared = u8::try_from(PARTS / rows).unwrap_or(u8::MAX);
-    let mut parts: BTreeMap<u8, Vec<Count<'_>>> = BTreeMap::new();
-    for count in counts {
-        parts.entry(part_of(count.key) / shared * shared).or_default().push(*count);
-    }
-    parts.into_iter().map(|(part, counts)| (part, encode(&counts))).collect()
+    let mut parts = Parts::of(counts.len());
+    counts.iter().for_each(|count| parts.add(*count));
+    parts.into_rows().collect()
 }
 
 /// Counts as one text. Those of one organization, minute and outcome share a line that begins with `=`.
@@ -161,7 +185,7 @@ mod tests {
             assert_eq!(rows.iter().map(|(_, row)| decode(row).len()).sum::<usize>(), many);
             rows.len()
         };
-        assert_eq!([1, 300, 1000, 3844, 20_000].map(rows), [1, 4, 16, 63, 250]);
+        assert_eq!([1, 300, 1000, 3844, 20_000].map(rows), [1, 7, 21, 84, 250]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod allowance;
 mod networks;
 mod pending;
+mod pieces;
 mod reports;
 mod slot;
 mod texts;
@@ -25,6 +26,7 @@ use crate::db::{Db, DbError, PoolError};
 use crate::domain::time::Timestamp;
 use crate::domain::token::KeyFormat;
 use crate::domain::verdict::Verdict;
+use pieces::let_others_run;
 use reports::Reports;
 use slot::{Budget, Slot};
 use writer::Writer;
@@ -120,12 +122,6 @@ struct Shared {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What is behind a lock here is counts, which a panic elsewhere does not make wrong.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Between pieces of what a round takes. Where all cores are busy, a thread that has slept keeps the core for milliseconds once it
-/// has it: a few rounds of that a second, and one request in a hundred waits for them.
-fn let_others_run() {
-    std::thread::yield_now();
 }
 
 /// The slot of the calling thread.
@@ -247,10 +243,11 @@ impl Shared {
         for slot in &self.slots {
             writer.take(&slot.0, &self.budget);
         }
-        let_others_run();
+        if writer.depth().0 != Waiting::default() {
+            let_others_run();
+        }
         writer.settle(all);
         self.budget.refill();
-        let_others_run();
         let mut result = writer.write(all);
         if result.is_ok() {
             result = writer.write_networks();

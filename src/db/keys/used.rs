@@ -1,7 +1,7 @@
 //! Noting when keys and their secrets were last let in, many at once.
 
 use super::super::batch::{Row, Value, execute_many};
-use super::super::{Conn, DbResult, write};
+use super::super::{Conn, DbResult, write_one};
 use crate::domain::time::Timestamp;
 
 /// Uses of one secret of a key.
@@ -78,23 +78,35 @@ const SECRETS_NOT_LOCKED: &str = of_secrets!(
     " AND key_secrets.id IN (SELECT s.id FROM key_secrets s WHERE s.id = key_secrets.id FOR NO KEY UPDATE SKIP LOCKED)"
 );
 
+/// Rows per statement at most: on SQLite those of half a millisecond; on PostgreSQL, where each statement waits for the disk, as
+/// many as go into one.
+const PIECE: usize = 64;
+const PIECE_POSTGRES: usize = 128;
+
 /// Notes uses of keys and secrets; never goes backwards. On PostgreSQL each statement commits by itself, so that a process
-/// that is stopped in between holds up nobody.
-pub fn mark_used(conn: &mut Conn, uses: &[Used]) -> DbResult<()> {
+/// that is stopped in between holds up nobody. Before each statement `rest` is called.
+pub fn mark_used(conn: &mut Conn, uses: &[Used], rest: &mut impl FnMut()) -> DbResult<()> {
     // The last use of each key, over all its secrets.
     let mut keys: Vec<OfKey<'_>> = uses.iter().map(OfKey).collect();
     keys.sort_by(|a, b| (&a.0.key, b.0.last).cmp(&(&b.0.key, a.0.last)));
     keys.dedup_by(|later, first| later.0.key == first.0.key);
     let tag = |used: &Used| format!("{:016x}", used.secret);
     let secrets: Vec<OfSecret<'_>> = uses.iter().map(|used| OfSecret(used, tag(used))).collect();
-    if conn.is_sqlite() {
-        return write(conn, |conn| {
-            execute_many(conn, SET_KEYS, &keys, of_keys!(""))?;
-            execute_many(conn, SET_SECRETS, &secrets, of_secrets!("")).map(|_| ())
-        });
-    }
-    execute_many(conn, SET_KEYS, &keys, KEYS_NOT_LOCKED)?;
-    execute_many(conn, SET_SECRETS, &secrets, SECRETS_NOT_LOCKED).map(|_| ())
+    let (piece, of_keys, of_secrets) = match conn.is_sqlite() {
+        true => (PIECE, of_keys!(""), of_secrets!("")),
+        false => (PIECE_POSTGRES, KEYS_NOT_LOCKED, SECRETS_NOT_LOCKED),
+    };
+    write_one(conn, |conn| {
+        for keys in keys.chunks(piece) {
+            rest();
+            execute_many(conn, SET_KEYS, keys, of_keys)?;
+        }
+        for secrets in secrets.chunks(piece) {
+            rest();
+            execute_many(conn, SET_SECRETS, secrets, of_secrets)?;
+        }
+        Ok(())
+    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::pieces::{CELLS_PIECE, let_others_run};
 use super::slot::{Captured, Cell, Cells, Counted, SecretOf, Slot};
 use super::uses::Uses;
 use super::{LeftOut, Waiting};
@@ -60,7 +61,10 @@ impl Pending {
     /// Takes over what a slot holds.
     pub(super) fn take(&mut self, slot: &mut Slot) {
         let now = Moment::now();
-        for (cell, Counted { count, org, used }) in slot.drain() {
+        for (number, (cell, Counted { count, org, used })) in slot.drain().enumerate() {
+            if number % CELLS_PIECE == CELLS_PIECE - 1 {
+                let_others_run();
+            }
             match self.owed.get_mut(&org) {
                 Some(owed) => (owed.checks, owed.last) = (owed.checks.saturating_add(count), cell),
                 None => drop(self.owed.insert(org.clone(), Owed { checks: count, last: cell, waited: 0 })),

@@ -1,13 +1,15 @@
 //! Writing what was noted: one transaction for counts and events, so that both are there or neither.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use super::allowance::Allowance;
 use super::networks::Networks;
 use super::pending::{Amount, Batch, Pending};
+use super::pieces::{self, in_order, let_others_run};
 use super::reports::{self, Reports};
 use super::slot::{Budget, Captured, Cell, SecretOf, Slot, Used};
-use super::{LeftOut, RecordError, Waiting, let_others_run, lock};
+use super::{LeftOut, RecordError, Waiting, lock};
 use crate::clock::Moment;
 use crate::db::events::Event;
 use crate::db::usage::{Count, Step};
@@ -18,15 +20,10 @@ use crate::domain::time::{Span, Timestamp};
 use crate::domain::token::KeyFormat;
 use crate::domain::verdict::Verdict;
 
-/// Counts per transaction at most: some 30 ms, in which SQLite lets nobody else write.
+/// Counts per transaction at most: some 30 ms besides the rests, in which SQLite lets nobody else write.
 const COUNTS_MAX: usize = 2000;
 /// Events per transaction at most.
 const EVENTS_MAX: usize = 1000;
-/// Events per statement at most, after which others are let run.
-const EVENTS_PIECE: usize = 32;
-/// How often at most others are let run while the events of a transaction are written: each time may take some milliseconds, in
-/// which nobody else writes to SQLite.
-const PAUSES_MAX: usize = 8;
 /// Uses per transaction at most: most of the time that a few take is one wait for the disk.
 const USES_MAX: usize = 1000;
 /// Rows of a part of the backlog that are added up at once at most: those of 100 seconds, where one server runs.
@@ -157,10 +154,10 @@ impl Writer {
     }
 
     fn store(&self, batch: &Batch) -> Result<(), RecordError> {
-        let mut hours: Vec<Count<'_>> = batch.minutes.iter().map(count).collect();
-        let minutes = hours.clone();
-        hours.extend(batch.hours.iter().map(count));
-        let backlog = db::backlog::rows_of(&batch.backlog.iter().map(count).collect::<Vec<_>>());
+        let_others_run();
+        let minutes = in_order(batch.minutes.iter().map(count), Step::Minute);
+        let hours = in_order(batch.minutes.iter().chain(&batch.hours).map(count), Step::Hour);
+        let backlog = pieces::rows_of(batch.backlog.iter().map(count));
         let mut events: Vec<Event> = batch.events.iter().map(|captured| self.event(captured)).collect();
         let_others_run();
         self.db.run(|conn| {
@@ -168,17 +165,10 @@ impl Writer {
                 db::events::bound_waiting(conn)?;
                 let numbers = i64::try_from(events.len() + backlog.len()).unwrap_or_default();
                 let before = db::events::take_numbers(conn, numbers)?;
-                db::usage::add_counts(conn, Step::Minute, &minutes)?;
-                db::usage::add_counts(conn, Step::Hour, &hours)?;
-                db::backlog::insert_backlog(conn, &backlog, before)?;
-                let mut before = before + i64::try_from(backlog.len()).unwrap_or_default();
-                for (number, piece) in events.chunks_mut(EVENTS_PIECE).enumerate() {
-                    if number < PAUSES_MAX {
-                        let_others_run();
-                    }
-                    db::events::insert_events(conn, piece, before)?;
-                    before += i64::try_from(piece.len()).unwrap_or_default();
-                }
+                pieces::add_counts(conn, Step::Minute, &minutes, &mut || _ = let_others_run())?;
+                pieces::add_counts(conn, Step::Hour, &hours, &mut || _ = let_others_run())?;
+                let before = pieces::insert_backlog(conn, &backlog, before)?;
+                pieces::insert_events(conn, &mut events, before)?;
                 let_others_run();
                 Ok(())
             })
@@ -193,19 +183,19 @@ impl Writer {
         }
         self.for_backlog.renew(self.is_busy && !self.is_behind);
         while self.for_backlog.is_left() {
-            let began = Moment::now();
-            if !self.work_off_some()? {
+            let (began, mut rested) = (Moment::now(), Duration::ZERO);
+            if !self.work_off_some(&mut || rested += let_others_run())? {
                 self.backlog_end = None;
                 self.until_backlog = BACKLOG_LOOKS;
                 break;
             }
-            self.for_backlog.spend(began.elapsed());
+            self.for_backlog.spend(began.elapsed().saturating_sub(rested));
         }
         Ok(())
     }
 
     /// Whether there was anything left to add up for now.
-    fn work_off_some(&mut self) -> Result<bool, RecordError> {
+    fn work_off_some(&mut self, rest: &mut impl FnMut()) -> Result<bool, RecordError> {
         let Self { db, backlog_end, backlog_from, is_behind, is_busy, .. } = self;
         db.run(|conn| {
             let Some((part, seq)) = db::backlog::find_oldest_part(conn, *backlog_from)? else {
@@ -222,7 +212,7 @@ impl Writer {
                     return Ok(false);
                 }
             }
-            *is_behind = db::write(conn, |conn| work_off_parts(conn, (part, seq)))?;
+            *is_behind = db::write(conn, |conn| work_off_parts(conn, (part, seq), rest))?;
             Ok(true)
         })
     }
@@ -255,13 +245,15 @@ impl Writer {
         }
         self.for_uses.renew(self.is_busy && !self.pending.uses.is_late(began));
         while all || self.for_uses.is_left() {
-            let now = Moment::now();
+            let (now, mut rested) = (Moment::now(), Duration::ZERO);
+            let mut rest = || rested += let_others_run();
             let due = self.pending.uses.take(USES_MAX, now);
             if due.is_empty() {
                 break;
             }
+            rest();
             let uses: Vec<db::keys::Used> = due.iter().map(|due| self.used(&due.secret, &due.used)).collect();
-            let written: Result<(), RecordError> = self.db.run(|conn| Ok(db::keys::mark_used(conn, &uses)?));
+            let written: Result<(), RecordError> = self.db.run(|conn| Ok(db::keys::mark_used(conn, &uses, &mut rest)?));
             if let Err(error) = written {
                 self.pending.uses.put_back(due);
                 return Err(error);
@@ -271,7 +263,7 @@ impl Writer {
             }
             self.pending.uses.done(&due, now);
             if !all {
-                self.for_uses.spend(now.elapsed());
+                self.for_uses.spend(now.elapsed().saturating_sub(rested));
             }
         }
         Ok(())
@@ -291,12 +283,13 @@ impl Writer {
 
 /// Adds up the counts of a part, whose oldest row has this number, and of those that have waited the longest then, as many as one
 /// transaction may add; the others are put back. Returns whether some have waited for too long.
-fn work_off_parts(conn: &mut Conn, first: (u8, i64)) -> Result<bool, RecordError> {
+fn work_off_parts(conn: &mut Conn, first: (u8, i64), rest: &mut impl FnMut()) -> Result<bool, RecordError> {
     db::events::bound_waiting(conn)?;
     // So that nobody else takes the same rows.
     db::events::take_numbers(conn, 0)?;
     let (mut rows, mut next, mut counted) = (Vec::new(), Some(first), 0);
     while let Some((part, from)) = next {
+        rest();
         let taken = db::backlog::take_backlog(conn, part, BACKLOG_ROWS_MAX)?;
         // A line is a count at most.
         counted += taken.iter().map(|row| row.lines().count()).sum::<usize>();
@@ -304,13 +297,16 @@ fn work_off_parts(conn: &mut Conn, first: (u8, i64)) -> Result<bool, RecordError
         // Numbers become visible in their order: none is smaller than one that was found.
         next = if counted < COUNTS_MAX { db::backlog::find_oldest_part(conn, from)? } else { None };
     }
+    rest();
     let mut counts = db::usage::summed(rows.iter().flat_map(|row| db::backlog::decode(row)).collect());
     counts.sort_by_key(|count| count.at);
+    rest();
     let waited =
         counts.last().zip(counts.first()).is_some_and(|(last, first)| last.at > first.at.plus(BACKLOG_AGE_MAX));
     let (now, later) = counts.split_at(counts.len().min(COUNTS_MAX));
-    db::usage::add_counts(conn, Step::Minute, now)?;
-    db::usage::add_counts(conn, Step::Hour, now)?;
+    for step in [Step::Minute, Step::Hour] {
+        pieces::add_counts(conn, step, &in_order(now.iter().copied(), step), rest)?;
+    }
     let later = db::backlog::rows_of(later);
     let before = db::events::take_numbers(conn, i64::try_from(later.len()).unwrap_or_default())?;
     db::backlog::insert_backlog(conn, &later, before)?;

@@ -1,0 +1,141 @@
+//! What a round takes, in pieces after each of which others are let run.
+
+use std::time::Duration;
+
+use crate::clock::Moment;
+use crate::db::backlog::Parts;
+use crate::db::events::Event;
+use crate::db::usage::{Count, Step, summed};
+use crate::db::{self, Conn, DbResult};
+
+/// Counts in memory after which others are let run: those of a third of a millisecond.
+pub(super) const CELLS_PIECE: usize = 512;
+/// Rows after which others are let run, where there are not very many: those of half a millisecond on PostgreSQL at most.
+const COUNTS_PIECE: usize = 32;
+const EVENTS_PIECE: usize = 16;
+const BACKLOG_PIECE: usize = 4;
+/// The same while the rows of the backlog are put together.
+const ROWS_PIECE: usize = 8;
+/// For so long others have the core between two pieces of a round: longer than a request waits for its turn where all are busy.
+const REST: Duration = Duration::from_micros(500);
+
+/// Between pieces of what a round takes. Where all cores are busy, whoever has waited for long keeps the core for milliseconds
+/// once it has it: a few rounds of that a second, and one request in a hundred waits for them. A yield is not enough: who is next
+/// depends on how long each has had the core, and may well be the same thread again, or PostgreSQL at work for it.
+///
+/// Returns how long it took.
+pub(super) fn let_others_run() -> Duration {
+    let began = Moment::now();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the recorder's own thread, or one that has to wait until all is written"
+    )]
+    std::thread::sleep(REST);
+    began.elapsed()
+}
+
+/// How many rows of one kind are written before others are let run. Of `execute_many`'s pieces none is split on SQLite then.
+fn piece_of(rows: usize, usual: usize, is_sqlite: bool) -> usize {
+    // SQLite takes less than half the time for a row, and lets nobody else write until the last.
+    let (usual, pieces_max) = if is_sqlite { (2 * usual, 16) } else { (usual, 32) };
+    usual.max(rows.div_ceil(pieces_max)).next_power_of_two()
+}
+
+/// Each count of a minute or hour once, in the order in which every writer goes through them.
+pub(super) fn in_order<'a>(counts: impl Iterator<Item = Count<'a>>, step: Step) -> Vec<Count<'a>> {
+    summed(counts.map(|count| Count { at: count.at.floor(step.span()), ..count }).collect())
+}
+
+/// Adds to counts of minutes or hours that are in their order.
+pub(super) fn add_counts(conn: &mut Conn, step: Step, counts: &[Count<'_>], rest: &mut impl FnMut()) -> DbResult<()> {
+    for piece in counts.chunks(piece_of(counts.len(), COUNTS_PIECE, conn.is_sqlite())) {
+        rest();
+        db::usage::add_counts(conn, step, piece)?;
+    }
+    Ok(())
+}
+
+/// The rows of the backlog for these counts: part and text.
+pub(super) fn rows_of<'a>(counts: impl ExactSizeIterator<Item = Count<'a>>) -> Vec<(u8, String)> {
+    let mut parts = Parts::of(counts.len());
+    for (number, count) in counts.enumerate() {
+        if number % CELLS_PIECE == 0 {
+            let_others_run();
+        }
+        parts.add(count);
+    }
+    let mut rows = Vec::new();
+    for (number, row) in parts.into_rows().enumerate() {
+        if number % ROWS_PIECE == 0 {
+            let_others_run();
+        }
+        rows.push(row);
+    }
+    rows
+}
+
+/// Adds rows to the backlog under the numbers after `before`. Returns the last of them.
+pub(super) fn insert_backlog(conn: &mut Conn, rows: &[(u8, String)], mut before: i64) -> DbResult<i64> {
+    for piece in rows.chunks(piece_of(rows.len(), BACKLOG_PIECE, conn.is_sqlite())) {
+        let_others_run();
+        db::backlog::insert_backlog(conn, piece, before)?;
+        before += i64::try_from(piece.len()).unwrap_or_default();
+    }
+    Ok(before)
+}
+
+/// Stores events under the numbers after `before`, in their order.
+pub(super) fn insert_events(conn: &mut Conn, events: &mut [Event], mut before: i64) -> DbResult<()> {
+    let most = piece_of(events.len(), EVENTS_PIECE, conn.is_sqlite());
+    for piece in events.chunks_mut(most) {
+        let_others_run();
+        db::events::insert_events(conn, piece, before)?;
+        before += i64::try_from(piece.len()).unwrap_or_default();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::{Span, Timestamp};
+
+    #[test]
+    fn there_are_few_pieces_of_any_number_and_sqlite_splits_none_of_them() {
+        for (is_sqlite, pieces_max) in [(true, 16), (false, 32)] {
+            for rows in 0..3000 {
+                let most = piece_of(rows, EVENTS_PIECE, is_sqlite);
+                assert!(most.is_power_of_two() && rows.div_ceil(most) <= pieces_max, "{rows}: {most}");
+            }
+            assert!([0, 150, 250].iter().all(|rows| piece_of(*rows, EVENTS_PIECE, is_sqlite) <= 32));
+        }
+    }
+
+    #[test]
+    fn what_was_counted_in_two_minutes_is_one_count_of_their_hour() {
+        let hour = Timestamp::from_micros(0);
+        let counts: Vec<Count<'_>> = ["BBBBBBBB", "AAAAAAAA"]
+            .iter()
+            .flat_map(|key| [2, 1].map(|minute| (key, hour.plus(Span::minutes(minute)))))
+            .map(|(key, at)| Count { key, at, secret: 1, outcome: "VALID", org: "org_a", count: 3 })
+            .collect();
+        let of = |step| -> Vec<(&str, i64, i64)> {
+            let counts = in_order(counts.iter().copied(), step);
+            counts.iter().map(|count| (count.key, count.at.since(hour).as_seconds(), count.count)).collect()
+        };
+        assert_eq!(of(Step::Hour), [("AAAAAAAA", 0, 6), ("BBBBBBBB", 0, 6)]);
+        assert_eq!(
+            of(Step::Minute),
+            [("AAAAAAAA", 60, 3), ("AAAAAAAA", 120, 3), ("BBBBBBBB", 60, 3), ("BBBBBBBB", 120, 3)]
+        );
+    }
+
+    #[test]
+    fn rows_of_the_backlog_are_those_that_are_put_together_at_once() {
+        let keys: Vec<String> = (0..2000).map(|number| format!("{number:08}")).collect();
+        let at = Timestamp::from_micros(0);
+        let counts: Vec<Count<'_>> =
+            keys.iter().map(|key| Count { key, at, secret: 1, outcome: "VALID", org: "org_a", count: 3 }).collect();
+        assert_eq!(rows_of(counts.iter().copied()), db::backlog::rows_of(&counts));
+    }
+}

@@ -26,7 +26,6 @@ use crate::db::{Db, DbError, PoolError};
 use crate::domain::time::Timestamp;
 use crate::domain::token::KeyFormat;
 use crate::domain::verdict::Verdict;
-use pieces::let_others_run;
 use reports::Reports;
 use slot::{Budget, Slot};
 use writer::Writer;
@@ -240,11 +239,12 @@ impl Shared {
 
     fn write(&self, all: bool) -> Result<(), RecordError> {
         let mut writer = lock(&self.writer);
+        writer.pace.begin(all);
         for slot in &self.slots {
             writer.take(&slot.0, &self.budget);
         }
         if writer.depth().0 != Waiting::default() {
-            let_others_run();
+            writer.pace.rest();
         }
         writer.settle(all);
         self.budget.refill();

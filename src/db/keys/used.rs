@@ -84,8 +84,8 @@ const PIECE: usize = 64;
 const PIECE_POSTGRES: usize = 128;
 
 /// Notes uses of keys and secrets; never goes backwards. On PostgreSQL each statement commits by itself, so that a process
-/// that is stopped in between holds up nobody. Before each statement `rest` is called.
-pub fn mark_used(conn: &mut Conn, uses: &[Used], rest: &mut impl FnMut()) -> DbResult<()> {
+/// that is stopped in between holds up nobody. `rest` is called between pieces.
+pub fn mark_used(conn: &mut Conn, uses: &[Used], rest: impl Fn()) -> DbResult<()> {
     // The last use of each key, over all its secrets.
     let mut keys: Vec<OfKey<'_>> = uses.iter().map(OfKey).collect();
     keys.sort_by(|a, b| (&a.0.key, b.0.last).cmp(&(&b.0.key, a.0.last)));

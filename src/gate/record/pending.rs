@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::pieces::{CELLS_PIECE, let_others_run};
+use super::pieces::{CELLS_PIECE, Pace};
 use super::slot::{Captured, Cell, Cells, Counted, SecretOf, Slot};
 use super::uses::Uses;
 use super::{LeftOut, Waiting};
@@ -59,11 +59,11 @@ fn add(counts: &mut Cells<Cell, Amount>, cell: Cell, amount: Amount) {
 
 impl Pending {
     /// Takes over what a slot holds.
-    pub(super) fn take(&mut self, slot: &mut Slot) {
+    pub(super) fn take(&mut self, slot: &mut Slot, pace: &Pace) {
         let now = Moment::now();
         for (number, (cell, Counted { count, org, used })) in slot.drain().enumerate() {
             if number % CELLS_PIECE == CELLS_PIECE - 1 {
-                let_others_run();
+                pace.rest();
             }
             match self.owed.get_mut(&org) {
                 Some(owed) => (owed.checks, owed.last) = (owed.checks.saturating_add(count), cell),

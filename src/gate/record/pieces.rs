@@ -1,5 +1,6 @@
-//! What a round takes, in pieces after each of which others are let run.
+//! What a round takes, in pieces between which others are let run.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use crate::clock::Moment;
@@ -19,22 +20,44 @@ const ROWS_PIECE: usize = 8;
 /// For so long others have the core between two pieces of a round: longer than a request waits for its turn where all are busy.
 const REST: Duration = Duration::from_micros(500);
 
-/// Between pieces of what a round takes. Where all cores are busy, whoever has waited for long keeps the core for milliseconds
-/// once it has it: a few rounds of that a second, and one request in a hundred waits for them. A yield is not enough: who is next
-/// depends on how long each has had the core, and may well be the same thread again, or PostgreSQL at work for it.
-///
-/// Returns how long it took.
-pub(super) fn let_others_run() -> Duration {
-    let began = Moment::now();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the recorder's own thread, or one that has to wait until all is written"
-    )]
-    std::thread::sleep(REST);
-    began.elapsed()
+/// Rests of a round at most: those of a fifth of a second. `kill -9` loses what is noted meanwhile too, and must not lose a second.
+const RESTS_MAX: u32 = 350;
+
+/// Lets others run between pieces of what a round takes. Where all cores are busy, whoever has waited for long keeps the core for
+/// milliseconds once it has it: a few rounds of that a second, and one request in a hundred waits for them. A yield is not enough:
+/// who is next depends on how long each has had the core, and may well be the same thread again, or PostgreSQL at work for it.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    left: Cell<u32>,
+    rested: Cell<Duration>,
 }
 
-/// How many rows of one kind are written before others are let run. Of `execute_many`'s pieces none is split on SQLite then.
+impl Pace {
+    /// A round begins; with `is_last`, one that somebody waits for, so that there is no rest in it.
+    pub(super) fn begin(&self, is_last: bool) {
+        self.left.set(if is_last { 0 } else { RESTS_MAX });
+    }
+
+    /// Between two pieces.
+    pub(super) fn rest(&self) {
+        let Some(left) = self.left.get().checked_sub(1) else { return };
+        self.left.set(left);
+        let began = Moment::now();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it is the recorder's own thread, and others are to run meanwhile"
+        )]
+        std::thread::sleep(REST);
+        self.rested.set(self.rested.get().saturating_add(began.elapsed()));
+    }
+
+    /// How long all rests took until now.
+    pub(super) fn rested(&self) -> Duration {
+        self.rested.get()
+    }
+}
+
+/// How many rows of one kind are written before others are let run; of a size that `execute_many` does not split on SQLite.
 fn piece_of(rows: usize, usual: usize, is_sqlite: bool) -> usize {
     // SQLite takes less than half the time for a row, and lets nobody else write until the last.
     let (usual, pieces_max) = if is_sqlite { (2 * usual, 16) } else { (usual, 32) };
@@ -47,27 +70,27 @@ pub(super) fn in_order<'a>(counts: impl Iterator<Item = Count<'a>>, step: Step) 
 }
 
 /// Adds to counts of minutes or hours that are in their order.
-pub(super) fn add_counts(conn: &mut Conn, step: Step, counts: &[Count<'_>], rest: &mut impl FnMut()) -> DbResult<()> {
+pub(super) fn add_counts(conn: &mut Conn, step: Step, counts: &[Count<'_>], pace: &Pace) -> DbResult<()> {
     for piece in counts.chunks(piece_of(counts.len(), COUNTS_PIECE, conn.is_sqlite())) {
-        rest();
+        pace.rest();
         db::usage::add_counts(conn, step, piece)?;
     }
     Ok(())
 }
 
 /// The rows of the backlog for these counts: part and text.
-pub(super) fn rows_of<'a>(counts: impl ExactSizeIterator<Item = Count<'a>>) -> Vec<(u8, String)> {
+pub(super) fn rows_of<'a>(counts: impl ExactSizeIterator<Item = Count<'a>>, pace: &Pace) -> Vec<(u8, String)> {
     let mut parts = Parts::of(counts.len());
     for (number, count) in counts.enumerate() {
         if number % CELLS_PIECE == 0 {
-            let_others_run();
+            pace.rest();
         }
         parts.add(count);
     }
     let mut rows = Vec::new();
     for (number, row) in parts.into_rows().enumerate() {
         if number % ROWS_PIECE == 0 {
-            let_others_run();
+            pace.rest();
         }
         rows.push(row);
     }
@@ -75,9 +98,9 @@ pub(super) fn rows_of<'a>(counts: impl ExactSizeIterator<Item = Count<'a>>) -> V
 }
 
 /// Adds rows to the backlog under the numbers after `before`. Returns the last of them.
-pub(super) fn insert_backlog(conn: &mut Conn, rows: &[(u8, String)], mut before: i64) -> DbResult<i64> {
+pub(super) fn insert_backlog(conn: &mut Conn, rows: &[(u8, String)], mut before: i64, pace: &Pace) -> DbResult<i64> {
     for piece in rows.chunks(piece_of(rows.len(), BACKLOG_PIECE, conn.is_sqlite())) {
-        let_others_run();
+        pace.rest();
         db::backlog::insert_backlog(conn, piece, before)?;
         before += i64::try_from(piece.len()).unwrap_or_default();
     }
@@ -85,10 +108,10 @@ pub(super) fn insert_backlog(conn: &mut Conn, rows: &[(u8, String)], mut before:
 }
 
 /// Stores events under the numbers after `before`, in their order.
-pub(super) fn insert_events(conn: &mut Conn, events: &mut [Event], mut before: i64) -> DbResult<()> {
+pub(super) fn insert_events(conn: &mut Conn, events: &mut [Event], mut before: i64, pace: &Pace) -> DbResult<()> {
     let most = piece_of(events.len(), EVENTS_PIECE, conn.is_sqlite());
     for piece in events.chunks_mut(most) {
-        let_others_run();
+        pace.rest();
         db::events::insert_events(conn, piece, before)?;
         before += i64::try_from(piece.len()).unwrap_or_default();
     }
@@ -132,10 +155,30 @@ mod tests {
 
     #[test]
     fn rows_of_the_backlog_are_those_that_are_put_together_at_once() {
-        let keys: Vec<String> = (0..2000).map(|number| format!("{number:08}")).collect();
+        // The first characters decide of which part they are.
+        let digit = |number: usize| char::from(crate::domain::ids::BASE62[number % 62]);
+        let keys: Vec<String> = (0..2000).map(|n| format!("{}{}{n:06}", digit(n), digit(n / 62))).collect();
         let at = Timestamp::from_micros(0);
         let counts: Vec<Count<'_>> =
             keys.iter().map(|key| Count { key, at, secret: 1, outcome: "VALID", org: "org_a", count: 3 }).collect();
-        assert_eq!(rows_of(counts.iter().copied()), db::backlog::rows_of(&counts));
+        let rows = rows_of(counts.iter().copied(), &Pace::default());
+        assert!(rows.len() > ROWS_PIECE);
+        assert_eq!(rows, db::backlog::rows_of(&counts));
+    }
+
+    #[test]
+    fn a_round_rests_so_often_and_the_last_does_not() {
+        let pace = Pace::default();
+        pace.begin(true);
+        pace.rest();
+        assert_eq!(pace.rested(), Duration::ZERO);
+        pace.begin(false);
+        pace.rest();
+        assert!(pace.rested() >= REST);
+        pace.left.set(1);
+        pace.rest();
+        let rested = pace.rested();
+        pace.rest();
+        assert!(rested >= 2 * REST && pace.rested() == rested);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::allowance::Allowance;
 use super::networks::Networks;
 use super::pending::{Amount, Batch, Pending};
-use super::pieces::{self, in_order, let_others_run};
+use super::pieces::{self, Pace, in_order};
 use super::reports::{self, Reports};
 use super::slot::{Budget, Captured, Cell, SecretOf, Slot, Used};
 use super::{LeftOut, RecordError, Waiting, lock};
@@ -36,6 +36,8 @@ const BACKLOG_LOOKS: u32 = 120;
 const BACKLOG_EVERY: u32 = 20;
 
 pub(super) struct Writer {
+    /// How others are let run meanwhile.
+    pub(super) pace: Pace,
     db: Db,
     format: KeyFormat,
     /// Events that wait at most.
@@ -68,6 +70,7 @@ impl Writer {
     pub(super) fn new(db: Db, format: KeyFormat, events_per_second: u32) -> Self {
         let events_max = (events_per_second as usize).saturating_mul(10).clamp(100, 50_000);
         Self {
+            pace: Pace::default(),
             db,
             format,
             events_max,
@@ -96,7 +99,7 @@ impl Writer {
         }
         self.spare.close(budget);
         budget.give_back_cells(self.spare.len());
-        self.pending.take(&mut self.spare);
+        self.pending.take(&mut self.spare, &self.pace);
         self.spare.begin_anew();
     }
 
@@ -154,22 +157,23 @@ impl Writer {
     }
 
     fn store(&self, batch: &Batch) -> Result<(), RecordError> {
-        let_others_run();
+        let pace = &self.pace;
+        pace.rest();
         let minutes = in_order(batch.minutes.iter().map(count), Step::Minute);
         let hours = in_order(batch.minutes.iter().chain(&batch.hours).map(count), Step::Hour);
-        let backlog = pieces::rows_of(batch.backlog.iter().map(count));
+        let backlog = pieces::rows_of(batch.backlog.iter().map(count), pace);
         let mut events: Vec<Event> = batch.events.iter().map(|captured| self.event(captured)).collect();
-        let_others_run();
+        pace.rest();
         self.db.run(|conn| {
             db::write(conn, |conn| {
                 db::events::bound_waiting(conn)?;
                 let numbers = i64::try_from(events.len() + backlog.len()).unwrap_or_default();
                 let before = db::events::take_numbers(conn, numbers)?;
-                pieces::add_counts(conn, Step::Minute, &minutes, &mut || _ = let_others_run())?;
-                pieces::add_counts(conn, Step::Hour, &hours, &mut || _ = let_others_run())?;
-                let before = pieces::insert_backlog(conn, &backlog, before)?;
-                pieces::insert_events(conn, &mut events, before)?;
-                let_others_run();
+                pieces::add_counts(conn, Step::Minute, &minutes, pace)?;
+                pieces::add_counts(conn, Step::Hour, &hours, pace)?;
+                let before = pieces::insert_backlog(conn, &backlog, before, pace)?;
+                pieces::insert_events(conn, &mut events, before, pace)?;
+                pace.rest();
                 Ok(())
             })
         })
@@ -183,20 +187,25 @@ impl Writer {
         }
         self.for_backlog.renew(self.is_busy && !self.is_behind);
         while self.for_backlog.is_left() {
-            let (began, mut rested) = (Moment::now(), Duration::ZERO);
-            if !self.work_off_some(&mut || rested += let_others_run())? {
+            let (began, rested) = (Moment::now(), self.pace.rested());
+            if !self.work_off_some()? {
                 self.backlog_end = None;
                 self.until_backlog = BACKLOG_LOOKS;
                 break;
             }
-            self.for_backlog.spend(began.elapsed().saturating_sub(rested));
+            self.for_backlog.spend(self.worked(began, rested));
         }
         Ok(())
     }
 
+    /// How long work has taken since then, when all rests had taken so long.
+    fn worked(&self, since: Moment, rested: Duration) -> Duration {
+        since.elapsed().saturating_sub(self.pace.rested().saturating_sub(rested))
+    }
+
     /// Whether there was anything left to add up for now.
-    fn work_off_some(&mut self, rest: &mut impl FnMut()) -> Result<bool, RecordError> {
-        let Self { db, backlog_end, backlog_from, is_behind, is_busy, .. } = self;
+    fn work_off_some(&mut self) -> Result<bool, RecordError> {
+        let Self { pace, db, backlog_end, backlog_from, is_behind, is_busy, .. } = self;
         db.run(|conn| {
             let Some((part, seq)) = db::backlog::find_oldest_part(conn, *backlog_from)? else {
                 *backlog_from = 0;
@@ -212,7 +221,7 @@ impl Writer {
                     return Ok(false);
                 }
             }
-            *is_behind = db::write(conn, |conn| work_off_parts(conn, (part, seq), rest))?;
+            *is_behind = db::write(conn, |conn| work_off_parts(conn, (part, seq), pace))?;
             Ok(true)
         })
     }
@@ -245,15 +254,15 @@ impl Writer {
         }
         self.for_uses.renew(self.is_busy && !self.pending.uses.is_late(began));
         while all || self.for_uses.is_left() {
-            let (now, mut rested) = (Moment::now(), Duration::ZERO);
-            let mut rest = || rested += let_others_run();
+            let (now, rested) = (Moment::now(), self.pace.rested());
             let due = self.pending.uses.take(USES_MAX, now);
             if due.is_empty() {
                 break;
             }
-            rest();
+            self.pace.rest();
             let uses: Vec<db::keys::Used> = due.iter().map(|due| self.used(&due.secret, &due.used)).collect();
-            let written: Result<(), RecordError> = self.db.run(|conn| Ok(db::keys::mark_used(conn, &uses, &mut rest)?));
+            let written: Result<(), RecordError> =
+                self.db.run(|conn| Ok(db::keys::mark_used(conn, &uses, || self.pace.rest())?));
             if let Err(error) = written {
                 self.pending.uses.put_back(due);
                 return Err(error);
@@ -263,7 +272,7 @@ impl Writer {
             }
             self.pending.uses.done(&due, now);
             if !all {
-                self.for_uses.spend(now.elapsed().saturating_sub(rested));
+                self.for_uses.spend(self.worked(now, rested));
             }
         }
         Ok(())
@@ -283,13 +292,13 @@ impl Writer {
 
 /// Adds up the counts of a part, whose oldest row has this number, and of those that have waited the longest then, as many as one
 /// transaction may add; the others are put back. Returns whether some have waited for too long.
-fn work_off_parts(conn: &mut Conn, first: (u8, i64), rest: &mut impl FnMut()) -> Result<bool, RecordError> {
+fn work_off_parts(conn: &mut Conn, first: (u8, i64), pace: &Pace) -> Result<bool, RecordError> {
     db::events::bound_waiting(conn)?;
     // So that nobody else takes the same rows.
     db::events::take_numbers(conn, 0)?;
     let (mut rows, mut next, mut counted) = (Vec::new(), Some(first), 0);
     while let Some((part, from)) = next {
-        rest();
+        pace.rest();
         let taken = db::backlog::take_backlog(conn, part, BACKLOG_ROWS_MAX)?;
         // A line is a count at most.
         counted += taken.iter().map(|row| row.lines().count()).sum::<usize>();
@@ -297,15 +306,15 @@ fn work_off_parts(conn: &mut Conn, first: (u8, i64), rest: &mut impl FnMut()) ->
         // Numbers become visible in their order: none is smaller than one that was found.
         next = if counted < COUNTS_MAX { db::backlog::find_oldest_part(conn, from)? } else { None };
     }
-    rest();
+    pace.rest();
     let mut counts = db::usage::summed(rows.iter().flat_map(|row| db::backlog::decode(row)).collect());
     counts.sort_by_key(|count| count.at);
-    rest();
+    pace.rest();
     let waited =
         counts.last().zip(counts.first()).is_some_and(|(last, first)| last.at > first.at.plus(BACKLOG_AGE_MAX));
     let (now, later) = counts.split_at(counts.len().min(COUNTS_MAX));
     for step in [Step::Minute, Step::Hour] {
-        pieces::add_counts(conn, step, &in_order(now.iter().copied(), step), rest)?;
+        pieces::add_counts(conn, step, &in_order(now.iter().copied(), step), pace)?;
     }
     let later = db::backlog::rows_of(later);
     let before = db::events::take_numbers(conn, i64::try_from(later.len()).unwrap_or_default())?;

@@ -272,7 +272,10 @@ fn r13_keys_share_their_accounts_rate_limit() {
     }
     assert!((1..=11).contains(&refused), "{refused} of 311 requests were refused");
     for key in [&one, &two] {
-        let limited = product.get("/v1/auth", &key.secret).assert_problem(429, "RATE_LIMITED");
+        // There is room for one more every 200 ms, and one of these moments may be just now.
+        let answers = [(); 2].map(|()| product.get("/v1/auth", &key.secret));
+        let limited = answers.into_iter().find(|answer| answer.status == 429).unwrap();
+        let limited = limited.assert_problem(429, "RATE_LIMITED");
         let wait: u32 = limited.header("retry-after").unwrap().parse().unwrap();
         assert!((1..=60).contains(&wait), "{wait}");
     }

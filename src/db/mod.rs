@@ -83,8 +83,9 @@ pub fn write<T, E: From<DbError>>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> 
     }
 }
 
-/// Runs `f`, which is one statement that writes and changes nothing that the check knows. On PostgreSQL it needs no transaction;
-/// on SQLite whoever writes past the others has to catch a moment when none of them does.
+/// Runs `f`, which is one statement that writes and changes nothing that the check knows, or several of which each may be there
+/// without the others. On PostgreSQL it needs no transaction; on SQLite whoever writes past the others has to catch a moment
+/// when none of them does.
 ///
 /// # Errors
 /// What `f` returns, or the database's own failure.

@@ -1,4 +1,4 @@
-//! How much time goes to what can wait, so that checks are not slowed down by what is written about them.
+//! How much time goes to what can wait, so that checks are not slowed down by what is written about them. Rests come on top.
 
 use std::time::Duration;
 

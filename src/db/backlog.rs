@@ -57,14 +57,6 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The rows of the backlog for these counts: part and text.
-#[must_use]
-pub fn rows_of(counts: &[Count<'_>]) -> Vec<(u8, String)> {
-    let mut parts = Parts::of(counts.len());
-    counts.iter().for_each(|count| parts.add(*count));
-    parts.into_rows().collect()
-}
-
 /// Counts as one text. Those of one organization, minute and outcome share a line that begins with `=`.
 fn encode(counts: &[Count<'_>]) -> String {
     let mut sorted: Vec<&Count<'_>> = counts.iter().collect();
@@ -181,7 +173,9 @@ mod tests {
             let at = Timestamp::from_micros(0);
             let of = |key| Count { key, at, secret: 1, outcome: "VALID", org: "org_a", count: 1 };
             let counts: Vec<Count<'_>> = keys.iter().map(|key| of(key.as_str())).collect();
-            let rows = rows_of(&counts);
+            let mut parts = Parts::of(counts.len());
+            counts.iter().for_each(|count| parts.add(*count));
+            let rows: Vec<(u8, String)> = parts.into_rows().collect();
             assert_eq!(rows.iter().map(|(_, row)| decode(row).len()).sum::<usize>(), many);
             rows.len()
         };

@@ -88,10 +88,16 @@ pub fn summed(mut counts: Vec<Count<'_>>) -> Vec<Count<'_>> {
     counts
 }
 
+/// Each count of a minute or hour once, in the order in which every writer goes through them.
+#[must_use]
+pub fn in_order<'a>(counts: impl Iterator<Item = Count<'a>>, step: Step) -> Vec<Count<'a>> {
+    summed(counts.map(|count| Count { at: count.at.floor(step.span()), ..count }).collect())
+}
+
 /// Adds to many counts. Two writers never wait for each other in a circle, because each goes through them in one order.
 pub fn add_counts(conn: &mut Conn, step: Step, counts: &[Count<'_>]) -> DbResult<()> {
     // One statement must not touch a row twice.
-    let counts = summed(counts.iter().map(|count| Count { at: count.at.floor(step.span()), ..*count }).collect());
+    let counts = in_order(counts.iter().copied(), step);
     let (head, tail) = match step {
         Step::Minute => (INTO_MINUTES, ADD_MINUTES),
         Step::Hour => (INTO_HOURS, ADD_HOURS),

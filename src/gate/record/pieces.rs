@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::Moment;
 use crate::db::backlog::Parts;
 use crate::db::events::Event;
-use crate::db::usage::{Count, Step, summed};
+use crate::db::usage::{Count, Step};
 use crate::db::{self, Conn, DbResult};
 
 /// Counts in memory after which others are let run: those of a third of a millisecond.
@@ -64,11 +64,6 @@ fn piece_of(rows: usize, usual: usize, is_sqlite: bool) -> usize {
     usual.max(rows.div_ceil(pieces_max)).next_power_of_two()
 }
 
-/// Each count of a minute or hour once, in the order in which every writer goes through them.
-pub(super) fn in_order<'a>(counts: impl Iterator<Item = Count<'a>>, step: Step) -> Vec<Count<'a>> {
-    summed(counts.map(|count| Count { at: count.at.floor(step.span()), ..count }).collect())
-}
-
 /// Adds to counts of minutes or hours that are in their order.
 pub(super) fn add_counts(conn: &mut Conn, step: Step, counts: &[Count<'_>], pace: &Pace) -> DbResult<()> {
     for piece in counts.chunks(piece_of(counts.len(), COUNTS_PIECE, conn.is_sqlite())) {
@@ -121,6 +116,7 @@ pub(super) fn insert_events(conn: &mut Conn, events: &mut [Event], mut before: i
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::usage::in_order;
     use crate::domain::time::{Span, Timestamp};
 
     #[test]
@@ -151,19 +147,6 @@ mod tests {
             of(Step::Minute),
             [("AAAAAAAA", 60, 3), ("AAAAAAAA", 120, 3), ("BBBBBBBB", 60, 3), ("BBBBBBBB", 120, 3)]
         );
-    }
-
-    #[test]
-    fn rows_of_the_backlog_are_those_that_are_put_together_at_once() {
-        // The first characters decide of which part they are.
-        let digit = |number: usize| char::from(crate::domain::ids::BASE62[number % 62]);
-        let keys: Vec<String> = (0..2000).map(|n| format!("{}{}{n:06}", digit(n), digit(n / 62))).collect();
-        let at = Timestamp::from_micros(0);
-        let counts: Vec<Count<'_>> =
-            keys.iter().map(|key| Count { key, at, secret: 1, outcome: "VALID", org: "org_a", count: 3 }).collect();
-        let rows = rows_of(counts.iter().copied(), &Pace::default());
-        assert!(rows.len() > ROWS_PIECE);
-        assert_eq!(rows, db::backlog::rows_of(&counts));
     }
 
     #[test]

@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::allowance::Allowance;
 use super::networks::Networks;
 use super::pending::{Amount, Batch, Pending};
-use super::pieces::{self, Pace, in_order};
+use super::pieces::{self, Pace};
 use super::reports::{self, Reports};
 use super::slot::{Budget, Captured, Cell, SecretOf, Slot, Used};
 use super::{LeftOut, RecordError, Waiting, lock};
 use crate::clock::Moment;
 use crate::db::events::Event;
-use crate::db::usage::{Count, Step};
+use crate::db::usage::{Count, Step, in_order};
 use crate::db::{self, Conn, Db};
 use crate::domain::ids::{KeyId, OrgId};
 use crate::domain::sent::{ADDRESS, CLIENT, METHOD, PATH, REQUEST_ID, harmless};
@@ -316,9 +316,9 @@ fn work_off_parts(conn: &mut Conn, first: (u8, i64), pace: &Pace) -> Result<bool
     for step in [Step::Minute, Step::Hour] {
         pieces::add_counts(conn, step, &in_order(now.iter().copied(), step), pace)?;
     }
-    let later = db::backlog::rows_of(later);
+    let later = pieces::rows_of(later.iter().copied(), pace);
     let before = db::events::take_numbers(conn, i64::try_from(later.len()).unwrap_or_default())?;
-    db::backlog::insert_backlog(conn, &later, before)?;
+    pieces::insert_backlog(conn, &later, before, pace)?;
     Ok(waited)
 }
 

@@ -22,4 +22,10 @@ function done(summary, latency)
     io.write(string.format("RESULT %d %d %d %d %d %d %d\n", summary.requests, summary.duration,
         latency:percentile(50), latency:percentile(99), latency.max, errors.status,
         errors.connect + errors.read + errors.write + errors.timeout))
+    -- Each time there was, in microseconds, and how often.
+    io.write("TIMES")
+    for place = 1, #latency do
+        io.write(string.format(" %d:%d", latency(place)))
+    end
+    io.write("\n")
 end

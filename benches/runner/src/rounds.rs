@@ -10,7 +10,7 @@ use crate::Bench;
 use crate::http::Client;
 use crate::process::{Server, processor_seconds};
 use crate::report::{judge, number};
-use crate::stats::{Spread, quantile, spread};
+use crate::stats::{Spread, quantile, quantile_of_counted, spread};
 use crate::wrk::{Shot, fire};
 
 /// One thing to fire at.
@@ -165,11 +165,11 @@ pub fn run(bench: &Bench, heading: &str, mut targets: Vec<Target>) -> Result<()>
 
 /// Quarters of a second in which nothing happens: Keyrack writes what it noted twice a second.
 const QUIET: u32 = 3;
-/// The same where more keys were used than it writes one by one: those it begins to add up ten seconds later.
-const LONG_QUIET: u32 = 46;
+/// The same where more keys were used than it writes one by one: those it begins to add up half a minute later.
+const LONG_QUIET: u32 = 126;
 
-/// Waits until a server has written what it noted while it was fired at, which would slow down whatever is fired at next. Returns the
-/// seconds of processor it has used by then.
+/// Waits until a server has written what it noted while it was fired at, which would slow down whatever is fired at next. Returns
+/// the seconds of processor it has used by then.
 fn settled(pid: u32, quiet_enough: u32) -> Result<f64> {
     let (mut used, mut quiet) = (processor_seconds(pid)?, 0);
     for _ in 0..2400 {
@@ -181,6 +181,12 @@ fn settled(pid: u32, quiet_enough: u32) -> Result<f64> {
         }
     }
     bail!("the server did not come to rest in ten minutes")
+}
+
+/// Below how many microseconds this share of all rounds' requests lies. In a second in which the machine did nothing else p99 is a
+/// fraction of what it is in one in which it did, and two of those compared with each other say little.
+fn of_all(shots: &[Shot], share: f64) -> f64 {
+    quantile_of_counted(shots.iter().flat_map(|shot| shot.times.iter().copied()), share)
 }
 
 fn row(targets: &[Target], all: &[Shots], first: &[Shot], at: usize) -> Vec<String> {
@@ -200,9 +206,10 @@ fn row(targets: &[Target], all: &[Shots], first: &[Shot], at: usize) -> Vec<Stri
     let rates = spread(&take(|shot| shot.rate));
     let ratio = ratios(first, |shot| shot.rate);
     let slower = ratios(first, |shot| shot.p99);
+    let together = of_all(mine, 0.99) / of_all(first, 0.99);
     let digits = |value: f64| if value < 0.1 { format!("{value:.3}") } else { format!("{value:.2}") };
     let must = |(must, goal): (f64, f64)| format!("{must} ({goal}): {}", judge(ratio.median, must, goal, true));
-    let p99 = if target.judge_p99 { format!(": {}", judge(slower.median, 2.0, 1.3, false)) } else { String::new() };
+    let p99 = if target.judge_p99 { format!(": {}", judge(together, 2.0, 1.3, false)) } else { String::new() };
     let compared = target.against.and_then(|(other, must, goal)| {
         let ratio = ratios(all[other].as_ref().ok()?, |shot| shot.rate);
         let verdict = judge(ratio.median, must, goal, true);
@@ -212,10 +219,10 @@ fn row(targets: &[Target], all: &[Shots], first: &[Shot], at: usize) -> Vec<Stri
     vec![
         target.name.clone(),
         format!("{} / **{}** / {}", number(rates.min), number(rates.median), number(rates.max)),
-        format!("{:.2} / {:.2}", quantile(&take(|shot| shot.p50), 0.5), quantile(&take(|shot| shot.p99), 0.5)),
+        format!("{:.2} / {:.2}", of_all(mine, 0.5) / 1000.0, of_all(mine, 0.99) / 1000.0),
         format!("{} / **{}** / {}", digits(ratio.min), digits(ratio.median), digits(ratio.max)),
         target.must.map_or_else(String::new, must),
-        format!("{:.2} / **{:.2}** / {:.2}{p99}", slower.min, slower.median, slower.max),
+        format!("**{together:.2}**{p99}; each {:.2} / {:.2} / {:.2}", slower.min, slower.median, slower.max),
         format!("{:.2}", quantile(&take(|shot| shot.cpu), 0.5)),
         format!("{:.3}", 1.0 / ratios(first, |shot| shot.cpu).median),
         compared.unwrap_or_default(),

@@ -11,6 +11,21 @@ pub fn quantile(values: &[f64], share: f64) -> f64 {
     }
 }
 
+/// The same of values of which each was met so often.
+pub fn quantile_of_counted(values: impl Iterator<Item = (u64, u64)>, share: f64) -> f64 {
+    let mut sorted: Vec<(u64, u64)> = values.collect();
+    sorted.sort_unstable();
+    let all: u64 = sorted.iter().map(|(_, often)| often).sum();
+    let mut left = (all as f64 * share).ceil() as u64;
+    for (value, often) in sorted {
+        match left.checked_sub(often) {
+            None | Some(0) => return value as f64,
+            Some(rest) => left = rest,
+        }
+    }
+    0.0
+}
+
 /// Least, median and greatest.
 #[derive(Clone, Copy)]
 pub struct Spread {

@@ -8,13 +8,15 @@ use anyhow::{Context, Result, bail};
 use crate::options::Options;
 
 /// What one run of wrk found. Times in milliseconds.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Shot {
     pub rate: f64,
     /// Microseconds of processor time that the server spent on a request, on all its threads.
     pub cpu: f64,
     pub p50: f64,
     pub p99: f64,
+    /// Each time there was, in microseconds, and how often.
+    pub times: Vec<(u64, u64)>,
     pub requests: u64,
     /// Answers of 400 and above.
     pub refused: u64,
@@ -61,7 +63,12 @@ impl Fire {
         let [requests, micros, p50, p99, _, refused, broken] = numbers[..] else { bail!("wrk: {line}") };
         let ms = |micros: u64| micros as f64 / 1000.0;
         let rate = requests as f64 / (micros as f64 / 1e6);
-        Ok(Shot { rate, cpu: 0.0, p50: ms(p50), p99: ms(p99), requests, refused, broken })
+        let times = text.lines().find_map(|line| line.strip_prefix("TIMES ")).unwrap_or_default().split(' ');
+        let times: Option<Vec<(u64, u64)>> = times
+            .map(|time| time.split_once(':').and_then(|(time, often)| Some((time.parse().ok()?, often.parse().ok()?))))
+            .collect();
+        let times = times.with_context(|| "wrk: no times".to_owned())?;
+        Ok(Shot { rate, cpu: 0.0, p50: ms(p50), p99: ms(p99), times, requests, refused, broken })
     }
 }
 

@@ -81,8 +81,12 @@ impl Stop {
     }
 }
 
-/// One step of work; says whether there was any.
-type Step = fn(&CourierOptions) -> Result<bool, AppError>;
+/// One step of work; says whether there was any. What it is given is called once it has taken something that is its alone.
+type Step = fn(&CourierOptions, &mut dyn FnMut()) -> Result<bool, AppError>;
+
+/// How long to wait before the next look. Of the threads that do the same only the one that holds it looks: the others would
+/// ask the database the same, and at the same moment.
+type Turn = Arc<Mutex<Duration>>;
 
 impl Courier {
     /// Does nothing until it is started, or asked to work off what is there.
@@ -96,16 +100,18 @@ impl Courier {
     /// # Errors
     /// No thread could be had.
     pub fn start(&self) -> std::io::Result<()> {
-        self.spawn("alerts", prepare)?;
+        self.spawn("alerts", Turn::default(), |options, _| prepare(options))?;
         if self.options.mail.is_some() {
-            self.spawn("alerts-mail", send_mail)?;
+            self.spawn("alerts-mail", Turn::default(), |options, _| send_mail(options))?;
         }
-        (0..HOOK_THREADS).try_for_each(|number| self.spawn(&format!("alerts-hook-{number}"), send_hook))
+        let turn = Turn::default();
+        (0..HOOK_THREADS).try_for_each(|number| self.spawn(&format!("alerts-hook-{number}"), turn.clone(), send_hook))
     }
 
-    fn spawn(&self, name: &str, step: Step) -> std::io::Result<()> {
+    fn spawn(&self, name: &str, turn: Turn, step: Step) -> std::io::Result<()> {
         let (options, stop) = (self.options.clone(), self.stop.clone());
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&options, &stop, step))?;
+        let thread =
+            std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&options, &stop, &turn, step))?;
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         Ok(())
     }
@@ -126,7 +132,7 @@ impl Courier {
     pub fn work_off(&self) -> Result<usize, AppError> {
         let mut sent = 0;
         self.prepare()?;
-        while send_mail(&self.options)? || send_hook(&self.options)? {
+        while send_mail(&self.options)? || send_hook(&self.options, &mut || ())? {
             sent += 1;
         }
         Ok(sent)
@@ -149,11 +155,21 @@ impl Drop for Courier {
     }
 }
 
-fn work(options: &CourierOptions, stop: &Stop, step: Step) {
+fn work(options: &CourierOptions, stop: &Stop, turn: &Mutex<Duration>, step: Step) {
     let mut is_failing = false;
-    let mut pause = Duration::ZERO;
-    while !stop.wait(pause) {
-        pause = match step(options) {
+    let mut own_pause = Duration::ZERO;
+    while !stop.wait(own_pause) {
+        let pause = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if stop.wait(*pause) {
+            return;
+        }
+        let mut turn = Some(pause);
+        let mut pass_on = || {
+            if let Some(mut pause) = turn.take() {
+                *pause = Duration::ZERO;
+            }
+        };
+        let pause = match step(options, &mut pass_on) {
             Ok(has_more) => {
                 if std::mem::take(&mut is_failing) {
                     tracing::info!("alerts are sent again");
@@ -167,6 +183,11 @@ fn work(options: &CourierOptions, stop: &Stop, step: Step) {
                 LATER
             }
         };
+        // Where the others look again, a failure holds up this thread alone.
+        own_pause = if is_failing && turn.is_none() { pause } else { Duration::ZERO };
+        if let Some(mut before) = turn {
+            *before = pause;
+        }
     }
 }
 
@@ -186,8 +207,9 @@ fn prepare(options: &CourierOptions) -> Result<bool, AppError> {
     })
 }
 
-fn send_hook(options: &CourierOptions) -> Result<bool, AppError> {
+fn send_hook(options: &CourierOptions, has_taken: &mut dyn FnMut()) -> Result<bool, AppError> {
     let Some(hook) = options.run(|conn, ctx| take_hook(conn, ctx, &options.seal))? else { return Ok(false) };
+    has_taken();
     let id = &hook.delivery.id;
     let outcome = match &hook.request {
         Ok(request) => options.hooks.send(id.as_str(), request),

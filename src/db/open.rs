@@ -8,6 +8,7 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::r2d2::{self, ManageConnection, Pool, R2D2Connection};
+use diesel::sql_types::Integer;
 use thiserror::Error;
 
 use super::group_commit::{self, GroupCommit, Writer};
@@ -79,7 +80,10 @@ impl ManageConnection for Manager {
 
     fn is_valid(&self, conn: &mut Conn) -> Result<(), r2d2::Error> {
         match conn {
-            Conn::Postgres(pg) => pg.ping().map_err(r2d2::Error::QueryError),
+            // Not `ping`, whose statement the server would parse each time.
+            Conn::Postgres(pg) => {
+                diesel::select(1.into_sql::<Integer>()).execute(pg).map(|_| ()).map_err(r2d2::Error::QueryError)
+            }
             // Nobody can close it but this process.
             Conn::Sqlite(_) => Ok(()),
         }

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use diesel::prelude::*;
 
 use super::batch::{Row, Value, execute_many};
@@ -28,6 +30,12 @@ fn part_of(key: &str) -> u8 {
         _ => 0,
     };
     u8::try_from((digit(0) * 62 + digit(1)) * PARTS / (62 * 62)).unwrap_or_default()
+}
+
+/// In which of so many stretches of all keys a key lies: each is made up of whole parts, where there are fewer.
+#[must_use]
+pub fn stretch_of(key: &str, stretches: usize) -> usize {
+    usize::from(part_of(key)) * stretches / PARTS
 }
 
 /// Counts by the parts of the backlog they belong to.
@@ -57,19 +65,33 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Counts as one text. Those of one organization, minute and outcome share a line that begins with `=`.
+/// Characters of a key, and those of which of its secrets: eight bytes in base64.
+const KEY: usize = 8;
+const SECRET: usize = 11;
+
+/// Counts as one text, which is to be short. A line that begins with `=` says the minute and outcome of those that follow, one with
+/// `@` their organization. The others are the key, which of its secrets, and how often unless it was once.
 fn encode(counts: &[Count<'_>]) -> String {
     let mut sorted: Vec<&Count<'_>> = counts.iter().collect();
-    sorted.sort_unstable_by_key(|count| (count.org, count.at, count.outcome, count.key));
+    sorted.sort_unstable_by_key(|count| (count.at, count.outcome, count.org, count.key));
     let mut text = String::with_capacity(sorted.len() * 32);
-    let mut head = None;
+    let (mut head, mut org) = (None, None);
     for count in sorted {
-        if head != Some((count.org, count.at, count.outcome)) {
-            head = Some((count.org, count.at, count.outcome));
-            // Writing to a text cannot fail.
-            let _ = writeln!(text, "={} {} {}", count.org, count.at.as_micros(), count.outcome);
+        // Writing to a text cannot fail.
+        if head != Some((count.at, count.outcome)) {
+            head = Some((count.at, count.outcome));
+            let _ = writeln!(text, "={} {}", count.at.as_micros(), count.outcome);
         }
-        let _ = writeln!(text, "{} {:x} {}", count.key, count.secret, count.count);
+        if org != Some(count.org) {
+            org = Some(count.org);
+            let _ = writeln!(text, "@{}", count.org);
+        }
+        text.push_str(count.key);
+        URL_SAFE_NO_PAD.encode_string(count.secret.to_be_bytes(), &mut text);
+        if count.count != 1 {
+            let _ = write!(text, "{}", count.count);
+        }
+        text.push('\n');
     }
     text
 }
@@ -78,19 +100,38 @@ fn encode(counts: &[Count<'_>]) -> String {
 #[must_use]
 pub fn decode(text: &str) -> Vec<Count<'_>> {
     let mut counts = Vec::new();
-    let mut head = None;
+    let (mut head, mut org) = (None, None);
     for line in text.lines() {
-        let mut words = line.strip_prefix('=').unwrap_or(line).split(' ');
-        let (Some(first), Some(second), Some(third)) = (words.next(), words.next(), words.next()) else { continue };
-        if line.starts_with('=') {
-            head = second.parse().ok().map(|at| (first, Timestamp::from_micros(at), third));
-        } else if let Some((org, at, outcome)) = head
-            && let (Ok(secret), Ok(count)) = (u64::from_str_radix(second, 16), third.parse())
+        if let Some(line) = line.strip_prefix('=') {
+            let mut words = line.rsplitn(3, ' ');
+            let (outcome, at) = (words.next(), words.next());
+            head = at.zip(outcome).and_then(|(at, outcome)| Some((Timestamp::from_micros(at.parse().ok()?), outcome)));
+            // Longer lines of an older version, which said it here.
+            org = words.next().or(org);
+        } else if let Some(line) = line.strip_prefix('@') {
+            org = Some(line);
+        } else if let (Some((at, outcome)), Some(org)) = (head, org)
+            && let Some((key, secret, count)) = read_count(line)
         {
-            counts.push(Count { key: first, at, secret: secret.cast_signed(), outcome, org, count });
+            counts.push(Count { key, at, secret, outcome, org, count });
         }
     }
     counts
+}
+
+fn read_count(line: &str) -> Option<(&str, i64, i64)> {
+    // What an older version wrote.
+    if let Some((key, rest)) = line.split_once(' ') {
+        let (secret, count) = rest.split_once(' ')?;
+        return Some((key, u64::from_str_radix(secret, 16).ok()?.cast_signed(), count.parse().ok()?));
+    }
+    let (key, rest) = line.split_at_checked(KEY)?;
+    let (secret, count) = rest.split_at_checked(SECRET)?;
+    let mut bytes = [0; 8];
+    // Its length is not checked otherwise, and what is longer does not fit.
+    let length = URL_SAFE_NO_PAD.decode_slice(secret, &mut bytes).ok()?;
+    let count = if count.is_empty() { 1 } else { count.parse().ok()? };
+    (length == bytes.len()).then_some((key, i64::from_be_bytes(bytes), count))
 }
 
 /// Adds rows (part, counts) to the backlog under the numbers after `before`.
@@ -144,25 +185,40 @@ mod tests {
 
     #[test]
     fn counts_survive_writing_and_reading() {
-        let count = |key, at, secret, outcome, org| Count {
+        let count = |key, at, secret, outcome, org, count| Count {
             key,
             at: Timestamp::from_micros(at),
             secret,
             outcome,
             org,
-            count: 3,
+            count,
         };
         let mut counts = vec![
-            count("AAAAAAAA", 60_000_000, -1, "VALID", "org_a"),
-            count("BBBBBBBB", 60_000_000, i64::MIN, "VALID", "org_a"),
-            count("BBBBBBBB", 0, i64::MAX, "REVOKED", "org_b"),
+            count("AAAAAAAA", 60_000_000, -1, "VALID", "org_a", 1),
+            count("BBBBBBBB", 60_000_000, i64::MIN, "VALID", "org_a", 3),
+            count("BBBBBBBB", 60_000_000, i64::MIN, "REVOKED", "org_a", 1),
+            count("BBBBBBBB", 0, i64::MAX, "REVOKED", "org_b", i64::MAX),
+            count("CCCCCCCC", 60_000_000, 0, "VALID", "org_b", 25),
         ];
         let text = encode(&counts);
         let mut read = decode(&text);
         counts.sort();
         read.sort();
         assert_eq!(read, counts);
-        assert_eq!(decode("A 1 1\n=org x VALID\nA 1 1\n=org 1 VALID\nA\nA zz 1\nA 1 z\n\n"), []);
+        let lines = [
+            "=0 REVOKED\n@org_b\nBBBBBBBBf_________89223372036854775807",
+            "=60000000 REVOKED\n@org_a\nBBBBBBBBgAAAAAAAAAA",
+            "=60000000 VALID\nAAAAAAAA__________8\nBBBBBBBBgAAAAAAAAAA3\n@org_b\nCCCCCCCCAAAAAAAAAAA25\n",
+        ];
+        assert_eq!(text, lines.join("\n"));
+        // No minute or organization, nothing to read, too short, no base64, no number.
+        let (good, bad) = ("AAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAA!");
+        assert_eq!(decode(&format!("{good}\n@org\n{good}\n=x VALID\n{good}\n=1\n{good}\n")), []);
+        assert_eq!(decode(&format!("=1 VALID\n{good}\n@org\nA\n{bad}\n{good}x\n\nAAAAAAAé\n{good}-\n")), []);
+        assert_eq!(decode(&format!("=1 VALID\n@org\n{good}\n")).len(), 1);
+        let old =
+            decode("=org_a 60000000 VALID\nAAAAAAAA ffffffffffffffff 1\nBBBBBBBB zz 1\nBBBBBBBB 1\nBBBBBBBB 1 x\n");
+        assert_eq!(old, [count("AAAAAAAA", 60_000_000, -1, "VALID", "org_a", 1)]);
     }
 
     #[test]

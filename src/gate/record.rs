@@ -1,8 +1,8 @@
 //! What is remembered of every check: exact counts, a bounded number of events, and when keys were last used.
 //!
 //! A check only adds to memory: each thread has a slot of its own, so no two wait for each other. One thread empties the
-//! slots every half second and writes what it found in a transaction. Whatever cannot be written stays in memory, within
-//! bounds, and is tried again; no verdict ever depends on it.
+//! slots every half second and writes what it found, in one transaction where it is not very much. Whatever cannot be
+//! written stays in memory, within bounds, and is tried again; no verdict ever depends on it.
 
 mod allowance;
 mod networks;

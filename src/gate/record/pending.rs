@@ -6,8 +6,10 @@ use std::sync::Arc;
 use super::pieces::{CELLS_PIECE, Pace};
 use super::slot::{Captured, Cell, Cells, Counted, SecretOf, Slot};
 use super::uses::Uses;
+use super::writer::key_text;
 use super::{LeftOut, Waiting};
 use crate::clock::Moment;
+use crate::db::backlog::stretch_of;
 use crate::db::usage::Step;
 use crate::domain::time::Timestamp;
 
@@ -17,6 +19,9 @@ const MINUTES_MAX: usize = 500_000;
 const HOURS_MAX: usize = 1_000_000;
 /// Different counts of half a second that are added to the tables at once at most.
 const DIRECT_MAX: usize = 256;
+/// Different counts of the backlog that are written in one transaction, more or less: SQLite writes its pages at the end, all
+/// at once.
+const BACKLOG_MAX: usize = 8192;
 /// How many windows checks may wait for an event of their organization that stands for them.
 const WAITS_MAX: u32 = 20;
 
@@ -41,6 +46,10 @@ pub(super) struct Pending {
     minutes: Cells<Cell, Amount>,
     /// To be added to an hour only.
     hours: Cells<Cell, Amount>,
+    /// Counts by the minute that are to wait in the database, a transaction's in each: of keys that lie side by side.
+    backlog: Vec<Vec<(Cell, Amount)>>,
+    /// How many they were when they were divided.
+    backlog_in_all: usize,
     owed: HashMap<Arc<str>, Owed>,
     fresh: Vec<Captured>,
     events: VecDeque<Captured>,
@@ -148,25 +157,45 @@ impl Pending {
 
     /// How much waits, and how many checks were never counted.
     pub(super) fn depth(&self) -> (Waiting, LeftOut) {
-        let (counts, events) = (self.minutes.len() + self.hours.len(), self.events.len());
+        let backlog: usize = self.backlog.iter().map(Vec::len).sum();
+        let (counts, events) = (self.minutes.len() + self.hours.len() + backlog, self.events.len());
         let waiting = Waiting { counts, events, uses: self.uses.depth(), reports: 0 };
         (waiting, LeftOut { counts: self.lost_in_all, ..LeftOut::default() })
     }
 
     /// Takes out up to so many counts and events, to be written.
-    pub(super) fn batch(&mut self, counts_max: usize, events_max: usize) -> Batch {
+    pub(super) fn batch(&mut self, counts_max: usize, events_max: usize, pace: &Pace) -> Batch {
         // A few are added at once, so that pages show them; very many wait in the database and are added up together.
-        let is_busy = self.minutes.len() > DIRECT_MAX;
-        let minutes = if is_busy { Vec::new() } else { take_some(&mut self.minutes, counts_max) };
+        if self.minutes.len() > DIRECT_MAX {
+            self.leave_for_later(pace);
+        }
+        let minutes = take_some(&mut self.minutes, counts_max);
         let hours = take_some(&mut self.hours, counts_max - minutes.len());
         let events = self.events.drain(..self.events.len().min(events_max)).collect();
-        let backlog = if is_busy { self.minutes.drain().collect() } else { Vec::new() };
-        Batch { minutes, hours, events, backlog }
+        let backlog = self.backlog.pop().unwrap_or_default();
+        Batch { minutes, hours, events, backlog, backlog_in_all: self.backlog_in_all }
+    }
+
+    /// Divides the counts of minutes for the backlog.
+    fn leave_for_later(&mut self, pace: &Pace) {
+        self.backlog_in_all = self.minutes.len();
+        let stretches = self.minutes.len().div_ceil(BACKLOG_MAX);
+        let first = self.backlog.len();
+        self.backlog.resize_with(first + stretches, || Vec::with_capacity(BACKLOG_MAX));
+        for (number, (cell, amount)) in self.minutes.drain().enumerate() {
+            if number % CELLS_PIECE == CELLS_PIECE - 1 {
+                pace.rest();
+            }
+            self.backlog[first + stretch_of(key_text(&cell.key), stretches)].push((cell, amount));
+        }
+        // Keys that begin alike leave some empty, and an empty batch is the end.
+        self.backlog.retain(|stretch| !stretch.is_empty());
     }
 
     /// Puts back what could not be written.
     pub(super) fn put_back(&mut self, batch: Batch) {
-        for (cell, amount) in batch.minutes.into_iter().chain(batch.backlog) {
+        let backlog = self.backlog.drain(..).flatten();
+        for (cell, amount) in batch.minutes.into_iter().chain(batch.backlog).chain(backlog) {
             add(&mut self.minutes, cell, amount);
         }
         for (cell, amount) in batch.hours {
@@ -186,6 +215,8 @@ pub(super) struct Batch {
     pub(super) events: Vec<Captured>,
     /// Counts by the minute for which there is no time now.
     pub(super) backlog: Vec<(Cell, Amount)>,
+    /// How many go there in this round.
+    pub(super) backlog_in_all: usize,
 }
 
 impl Batch {
@@ -200,4 +231,49 @@ fn take_some(counts: &mut Cells<Cell, Amount>, max: usize) -> Vec<(Cell, Amount)
     }
     let cells: Vec<Cell> = counts.keys().take(max).copied().collect();
     cells.into_iter().filter_map(|cell| counts.remove_entry(&cell)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::BASE62;
+    use crate::domain::verdict::Verdict;
+
+    #[test]
+    fn very_many_counts_are_written_in_stretches_of_keys_and_none_is_lost_where_one_fails() {
+        let mut pending = Pending::default();
+        let many = BACKLOG_MAX * 2 + 100;
+        for number in 0..many {
+            let digit = |place: u32| BASE62[number / 62_usize.pow(place) % 62];
+            let key = [digit(0), digit(1), digit(2), b'a', b'a', b'a', b'a', b'a'];
+            let cell = Cell { key, secret: 1, at: 0, verdict: Verdict::Valid };
+            add(&mut pending.minutes, cell, Amount { org: "org_a".into(), count: 2 });
+        }
+        let first = pending.batch(2000, 1000, &Pace::default());
+        let second = pending.batch(2000, 1000, &Pace::default());
+        assert_eq!(pending.depth().0.counts, many - first.backlog.len() - second.backlog.len());
+        let ends = |batch: &Batch| {
+            let keys = || batch.backlog.iter().map(|(cell, _)| cell.key);
+            (keys().min().unwrap(), keys().max().unwrap())
+        };
+        assert!(ends(&second).1 < ends(&first).0, "each holds keys that lie side by side");
+        assert!([&first, &second].iter().all(|batch| (many / 4..many / 2).contains(&batch.backlog.len())));
+
+        // Keys that begin alike: all lie in one of three stretches.
+        let mut alike = Pending::default();
+        for number in 0..many {
+            let cell = Cell { key: *b"AAAAAAAA", secret: number as i64, at: 0, verdict: Verdict::Valid };
+            add(&mut alike.minutes, cell, Amount { org: "org_a".into(), count: 1 });
+        }
+        assert_eq!(alike.batch(2000, 1000, &Pace::default()).backlog.len(), many);
+        assert!(alike.batch(2000, 1000, &Pace::default()).is_empty());
+
+        // What is counted meanwhile is added to what comes back.
+        let (cell, amount) = second.backlog[0].clone();
+        add(&mut pending.minutes, cell, amount);
+        let left = many - first.backlog.len();
+        pending.put_back(second);
+        assert_eq!((pending.minutes.len(), pending.backlog.len()), (left, 0));
+        assert_eq!(pending.minutes.values().map(|amount| amount.count).sum::<u64>() as usize, 2 * left + 2);
+    }
 }

@@ -9,16 +9,19 @@ use crate::db::events::Event;
 use crate::db::usage::{Count, Step};
 use crate::db::{self, Conn, DbResult};
 
-/// Counts in memory after which others are let run: those of a third of a millisecond.
-pub(super) const CELLS_PIECE: usize = 512;
-/// Rows after which others are let run, where there are not very many: those of half a millisecond on PostgreSQL at most.
-const COUNTS_PIECE: usize = 32;
-const EVENTS_PIECE: usize = 16;
+/// Counts in memory between which it is asked whether to rest: those of less than a tenth of a millisecond.
+pub(super) const CELLS_PIECE: usize = 64;
+/// Events in memory and rows of the backlog, likewise.
+pub(super) const EVENTS_MADE: usize = 16;
+pub(super) const BACKLOG_READ: usize = 4;
+/// Rows of a statement, where there are not very many: those of a fifth of a millisecond on PostgreSQL.
+const COUNTS_PIECE: usize = 16;
+const EVENTS_PIECE: usize = 8;
 const BACKLOG_PIECE: usize = 4;
-/// The same while the rows of the backlog are put together.
-const ROWS_PIECE: usize = 8;
 /// For so long others have the core between two pieces of a round: longer than a request waits for its turn where all are busy.
 const REST: Duration = Duration::from_micros(500);
+/// So long a piece is at least, while many rests are left.
+const PIECE: Duration = Duration::from_micros(120);
 
 /// Rests of a round at most: those of a fifth of a second. `kill -9` loses what is noted meanwhile too, and must not lose a second.
 const RESTS_MAX: u32 = 350;
@@ -30,25 +33,34 @@ const RESTS_MAX: u32 = 350;
 pub(super) struct Pace {
     left: Cell<u32>,
     rested: Cell<Duration>,
+    /// The end of the last rest.
+    since: Cell<Option<Moment>>,
 }
 
 impl Pace {
     /// A round begins; with `is_last`, one that somebody waits for, so that there is no rest in it.
     pub(super) fn begin(&self, is_last: bool) {
         self.left.set(if is_last { 0 } else { RESTS_MAX });
+        self.since.set(None);
     }
 
-    /// Between two pieces.
+    /// May be called between any two steps: rests where enough was done since the last rest.
     pub(super) fn rest(&self) {
         let Some(left) = self.left.get().checked_sub(1) else { return };
-        self.left.set(left);
         let began = Moment::now();
+        let worked = self.since.get().map_or(Duration::MAX, |since| began.since(since));
+        if worked < piece_with(left) {
+            return;
+        }
+        self.left.set(left);
         #[expect(
             clippy::disallowed_methods,
             reason = "it is the recorder's own thread, and others are to run meanwhile"
         )]
         std::thread::sleep(REST);
-        self.rested.set(self.rested.get().saturating_add(began.elapsed()));
+        let ended = Moment::now();
+        self.since.set(Some(ended));
+        self.rested.set(self.rested.get().saturating_add(ended.since(began)));
     }
 
     /// How long all rests took until now.
@@ -57,10 +69,16 @@ impl Pace {
     }
 }
 
+/// How long a piece is at least while so many rests are left after it. It grows, so that some are left for the end of a round: all
+/// are taken after a quarter of a second of work only.
+fn piece_with(left: u32) -> Duration {
+    PIECE * RESTS_MAX / (left + 1)
+}
+
 /// How many rows of one kind are written before others are let run; of a size that `execute_many` does not split on SQLite.
 fn piece_of(rows: usize, usual: usize, is_sqlite: bool) -> usize {
     // SQLite takes less than half the time for a row, and lets nobody else write until the last.
-    let (usual, pieces_max) = if is_sqlite { (2 * usual, 16) } else { (usual, 32) };
+    let (usual, pieces_max) = if is_sqlite { (2 * usual, 16) } else { (usual, 64) };
     usual.max(rows.div_ceil(pieces_max)).next_power_of_two()
 }
 
@@ -73,9 +91,9 @@ pub(super) fn add_counts(conn: &mut Conn, step: Step, counts: &[Count<'_>], pace
     Ok(())
 }
 
-/// The rows of the backlog for these counts: part and text.
-pub(super) fn rows_of<'a>(counts: impl ExactSizeIterator<Item = Count<'a>>, pace: &Pace) -> Vec<(u8, String)> {
-    let mut parts = Parts::of(counts.len());
+/// The rows of the backlog for these counts, of so many in all: part and text.
+pub(super) fn rows_of<'a>(counts: impl Iterator<Item = Count<'a>>, in_all: usize, pace: &Pace) -> Vec<(u8, String)> {
+    let mut parts = Parts::of(in_all);
     for (number, count) in counts.enumerate() {
         if number % CELLS_PIECE == 0 {
             pace.rest();
@@ -83,10 +101,8 @@ pub(super) fn rows_of<'a>(counts: impl ExactSizeIterator<Item = Count<'a>>, pace
         parts.add(count);
     }
     let mut rows = Vec::new();
-    for (number, row) in parts.into_rows().enumerate() {
-        if number % ROWS_PIECE == 0 {
-            pace.rest();
-        }
+    for row in parts.into_rows() {
+        pace.rest();
         rows.push(row);
     }
     rows
@@ -121,7 +137,7 @@ mod tests {
 
     #[test]
     fn there_are_few_pieces_of_any_number_and_sqlite_splits_none_of_them() {
-        for (is_sqlite, pieces_max) in [(true, 16), (false, 32)] {
+        for (is_sqlite, pieces_max) in [(true, 16), (false, 64)] {
             for rows in 0..3000 {
                 let most = piece_of(rows, EVENTS_PIECE, is_sqlite);
                 assert!(most.is_power_of_two() && rows.div_ceil(most) <= pieces_max, "{rows}: {most}");
@@ -157,11 +173,27 @@ mod tests {
         assert_eq!(pace.rested(), Duration::ZERO);
         pace.begin(false);
         pace.rest();
-        assert!(pace.rested() >= REST);
-        pace.left.set(1);
-        pace.rest();
         let rested = pace.rested();
+        assert!(rested >= REST);
+        let work_for = |time| {
+            let began = Moment::now();
+            while began.elapsed() < time {}
+        };
+        work_for(2 * PIECE);
         pace.rest();
-        assert!(rested >= 2 * REST && pace.rested() == rested);
+        assert!(pace.rested() >= rested + REST, "after a piece it rests again");
+        pace.left.set(0);
+        let rested = pace.rested();
+        work_for(2 * PIECE);
+        pace.rest();
+        assert_eq!(pace.rested(), rested);
+    }
+
+    #[test]
+    fn rests_last_for_a_quarter_of_a_second_of_work() {
+        assert_eq!(piece_with(RESTS_MAX - 1), PIECE);
+        assert_eq!(piece_with(RESTS_MAX / 2 - 1), 2 * PIECE);
+        let work: Duration = (0..RESTS_MAX).map(piece_with).sum();
+        assert!((Duration::from_millis(250)..Duration::from_millis(300)).contains(&work), "{work:?}");
     }
 }

@@ -1,4 +1,5 @@
-//! Writing what was noted: one transaction for counts and events, so that both are there or neither.
+//! Writing what was noted: one transaction for counts and events, so that both are there or neither. Where very many keys are used
+//! it takes several, in each of which some of the counts are.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use super::allowance::Allowance;
 use super::networks::Networks;
 use super::pending::{Amount, Batch, Pending};
-use super::pieces::{self, Pace};
+use super::pieces::{self, BACKLOG_READ, EVENTS_MADE, Pace};
 use super::reports::{self, Reports};
 use super::slot::{Budget, Captured, Cell, SecretOf, Slot, Used};
 use super::{LeftOut, RecordError, Waiting, lock};
@@ -25,15 +26,15 @@ const COUNTS_MAX: usize = 2000;
 /// Events per transaction at most.
 const EVENTS_MAX: usize = 1000;
 /// Uses per transaction at most: most of the time that a few take is one wait for the disk.
-const USES_MAX: usize = 1000;
+const USES_MAX: usize = 500;
 /// Rows of a part of the backlog that are added up at once at most: those of 100 seconds, where one server runs.
 const BACKLOG_ROWS_MAX: usize = 200;
 /// What is added up together with counts that are this much younger has waited for too long.
 const BACKLOG_AGE_MAX: Span = Span::minutes(2);
 /// So many rounds after the backlog was found empty it is looked at again: another process may have left something.
 const BACKLOG_LOOKS: u32 = 120;
-/// So many rounds are added up together while much is going on: ten seconds.
-const BACKLOG_EVERY: u32 = 20;
+/// So many rounds are added up together while much is going on, because a key's counts of a minute are then one: half a minute.
+const BACKLOG_EVERY: u32 = 60;
 
 pub(super) struct Writer {
     /// How others are let run meanwhile.
@@ -62,7 +63,7 @@ pub(super) struct Writer {
     not_stored: u64,
 }
 
-fn key_text(key: &[u8; 8]) -> &str {
+pub(super) fn key_text(key: &[u8; 8]) -> &str {
     std::str::from_utf8(key).unwrap_or_default()
 }
 
@@ -116,7 +117,7 @@ impl Writer {
     pub(super) fn write(&mut self, all: bool) -> Result<(), RecordError> {
         self.is_busy = false;
         loop {
-            let batch = self.pending.batch(COUNTS_MAX, EVENTS_MAX);
+            let batch = self.pending.batch(COUNTS_MAX, EVENTS_MAX, &self.pace);
             if batch.is_empty() {
                 break;
             }
@@ -161,8 +162,12 @@ impl Writer {
         pace.rest();
         let minutes = in_order(batch.minutes.iter().map(count), Step::Minute);
         let hours = in_order(batch.minutes.iter().chain(&batch.hours).map(count), Step::Hour);
-        let backlog = pieces::rows_of(batch.backlog.iter().map(count), pace);
-        let mut events: Vec<Event> = batch.events.iter().map(|captured| self.event(captured)).collect();
+        let backlog = pieces::rows_of(batch.backlog.iter().map(count), batch.backlog_in_all, pace);
+        let mut events: Vec<Event> = Vec::with_capacity(batch.events.len());
+        for some in batch.events.chunks(EVENTS_MADE) {
+            pace.rest();
+            events.extend(some.iter().map(|captured| self.event(captured)));
+        }
         pace.rest();
         self.db.run(|conn| {
             db::write(conn, |conn| {
@@ -261,8 +266,9 @@ impl Writer {
             }
             self.pace.rest();
             let uses: Vec<db::keys::Used> = due.iter().map(|due| self.used(&due.secret, &due.used)).collect();
-            let written: Result<(), RecordError> =
-                self.db.run(|conn| Ok(db::keys::mark_used(conn, &uses, || self.pace.rest())?));
+            let rest = || self.pace.rest();
+            let rest: Option<&dyn Fn()> = if all { None } else { Some(&rest) };
+            let written: Result<(), RecordError> = self.db.run(|conn| Ok(db::keys::mark_used(conn, &uses, rest)?));
             if let Err(error) = written {
                 self.pending.uses.put_back(due);
                 return Err(error);
@@ -306,8 +312,14 @@ fn work_off_parts(conn: &mut Conn, first: (u8, i64), pace: &Pace) -> Result<bool
         // Numbers become visible in their order: none is smaller than one that was found.
         next = if counted < COUNTS_MAX { db::backlog::find_oldest_part(conn, from)? } else { None };
     }
+    let mut counts = Vec::with_capacity(counted);
+    for rows in rows.chunks(BACKLOG_READ) {
+        pace.rest();
+        counts.extend(rows.iter().flat_map(|row| db::backlog::decode(row)));
+    }
     pace.rest();
-    let mut counts = db::usage::summed(rows.iter().flat_map(|row| db::backlog::decode(row)).collect());
+    let mut counts = db::usage::summed(counts);
+    pace.rest();
     counts.sort_by_key(|count| count.at);
     pace.rest();
     let waited =
@@ -316,7 +328,7 @@ fn work_off_parts(conn: &mut Conn, first: (u8, i64), pace: &Pace) -> Result<bool
     for step in [Step::Minute, Step::Hour] {
         pieces::add_counts(conn, step, &in_order(now.iter().copied(), step), pace)?;
     }
-    let later = pieces::rows_of(later.iter().copied(), pace);
+    let later = pieces::rows_of(later.iter().copied(), later.len(), pace);
     let before = db::events::take_numbers(conn, i64::try_from(later.len()).unwrap_or_default())?;
     pieces::insert_backlog(conn, &later, before, pace)?;
     Ok(waited)

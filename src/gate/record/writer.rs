@@ -93,15 +93,16 @@ impl Writer {
     pub(super) fn take(&mut self, slot: &Mutex<Slot>, budget: &Budget) {
         {
             let mut slot = lock(slot);
-            if slot.is_empty() {
+            if slot.is_empty() && !slot.has_room_to_spare(0) {
                 return;
             }
             std::mem::swap(&mut *slot, &mut self.spare);
         }
         self.spare.close(budget);
-        budget.give_back_cells(self.spare.len());
+        let held = self.spare.len();
+        budget.give_back_cells(held);
         self.pending.take(&mut self.spare, &self.pace);
-        self.spare.begin_anew();
+        self.spare.begin_anew(held);
     }
 
     pub(super) fn settle(&mut self, all: bool) {

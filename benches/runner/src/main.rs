@@ -5,6 +5,7 @@ mod database;
 mod http;
 mod keys;
 mod options;
+mod others;
 mod process;
 mod report;
 mod rounds;

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::Bench;
 use crate::http::Client;
+use crate::others::Others;
 use crate::process::{Server, processor_seconds};
 use crate::report::{judge, number};
 use crate::stats::{Spread, quantile, quantile_of_counted, spread};
@@ -116,8 +117,9 @@ pub fn run(bench: &Bench, heading: &str, mut targets: Vec<Target>) -> Result<()>
     }
     let targets = &targets[..];
     let fire = |target: &Target, at: usize, seconds: u64| -> Result<Shot> {
-        let before = processor_seconds(target.pid)?;
+        let (before, others) = (processor_seconds(target.pid)?, Others::now());
         let mut shot = fire(options, target.port, target.file(at), seconds)?;
+        shot.others = others.share();
         let after = settled(target.pid, target.quiet)?;
         shot.cpu = (after - before) * 1e6 / shot.requests as f64;
         target.check(&shot).map(|()| shot)
@@ -131,12 +133,13 @@ pub fn run(bench: &Bench, heading: &str, mut targets: Vec<Target>) -> Result<()>
             match fire(target, round + 2, options.seconds) {
                 Ok(shot) => {
                     eprintln!(
-                        "  round {}: {} {:.0}/s, p99 {:.2} ms, {:.2} µs",
+                        "  round {}: {} {:.0}/s, p99 {:.2} ms, {:.2} µs, others {:.1} %",
                         round + 1,
                         target.name,
                         shot.rate,
                         shot.p99,
-                        shot.cpu
+                        shot.cpu,
+                        shot.others * 100.0
                     );
                     done.push(shot);
                 }
@@ -183,10 +186,18 @@ fn settled(pid: u32, quiet_enough: u32) -> Result<f64> {
     bail!("the server did not come to rest in ten minutes")
 }
 
-/// Below how many microseconds this share of all rounds' requests lies. In a second in which the machine did nothing else p99 is a
-/// fraction of what it is in one in which it did, and two of those compared with each other say little.
-fn of_all(shots: &[Shot], share: f64) -> f64 {
-    quantile_of_counted(shots.iter().flat_map(|shot| shot.times.iter().copied()), share)
+/// Below how many microseconds this share of these rounds' requests lies, all taken together.
+fn of_all<'a>(shots: impl IntoIterator<Item = &'a Shot>, share: f64) -> f64 {
+    quantile_of_counted(shots.into_iter().flat_map(|shot| shot.times.iter().copied()), share)
+}
+
+/// What takes a server's core away for more than one part in a hundred decides what its p99 is; some of it takes the load's instead.
+const OTHERS_MAX: f64 = 0.015;
+
+/// Of two targets the rounds in which the machine did little else, if those are some of either.
+fn undisturbed<'a>(both: [&'a [Shot]; 2]) -> [Vec<&'a Shot>; 2] {
+    let quiet = both.map(|shots| shots.iter().filter(|shot| shot.others <= OTHERS_MAX).collect::<Vec<_>>());
+    if quiet.iter().all(|shots| shots.len() >= 5) { quiet } else { both.map(|shots| shots.iter().collect()) }
 }
 
 fn row(targets: &[Target], all: &[Shots], first: &[Shot], at: usize) -> Vec<String> {
@@ -206,10 +217,13 @@ fn row(targets: &[Target], all: &[Shots], first: &[Shot], at: usize) -> Vec<Stri
     let rates = spread(&take(|shot| shot.rate));
     let ratio = ratios(first, |shot| shot.rate);
     let slower = ratios(first, |shot| shot.p99);
+    let quiet = undisturbed([mine, first]);
+    let [slowest, firsts] = quiet.each_ref().map(|shots| of_all(shots.iter().copied(), 0.99));
+    let calm = slowest / firsts;
     let together = of_all(mine, 0.99) / of_all(first, 0.99);
     let digits = |value: f64| if value < 0.1 { format!("{value:.3}") } else { format!("{value:.2}") };
     let must = |(must, goal): (f64, f64)| format!("{must} ({goal}): {}", judge(ratio.median, must, goal, true));
-    let p99 = if target.judge_p99 { format!(": {}", judge(together, 2.0, 1.3, false)) } else { String::new() };
+    let p99 = if target.judge_p99 { format!(": {}", judge(calm, 2.0, 1.3, false)) } else { String::new() };
     let compared = target.against.and_then(|(other, must, goal)| {
         let ratio = ratios(all[other].as_ref().ok()?, |shot| shot.rate);
         let verdict = judge(ratio.median, must, goal, true);
@@ -219,10 +233,17 @@ fn row(targets: &[Target], all: &[Shots], first: &[Shot], at: usize) -> Vec<Stri
     vec![
         target.name.clone(),
         format!("{} / **{}** / {}", number(rates.min), number(rates.median), number(rates.max)),
-        format!("{:.2} / {:.2}", of_all(mine, 0.5) / 1000.0, of_all(mine, 0.99) / 1000.0),
+        format!("{:.2} / {:.2}", of_all(mine, 0.5) / 1000.0, slowest / 1000.0),
         format!("{} / **{}** / {}", digits(ratio.min), digits(ratio.median), digits(ratio.max)),
         target.must.map_or_else(String::new, must),
-        format!("**{together:.2}**{p99}; each {:.2} / {:.2} / {:.2}", slower.min, slower.median, slower.max),
+        format!(
+            "**{calm:.2}**{p99}; {} of {} quiet; all {together:.2}; each {:.2} / {:.2} / {:.2}",
+            quiet[0].len(),
+            mine.len(),
+            slower.min,
+            slower.median,
+            slower.max
+        ),
         format!("{:.2}", quantile(&take(|shot| shot.cpu), 0.5)),
         format!("{:.3}", 1.0 / ratios(first, |shot| shot.cpu).median),
         compared.unwrap_or_default(),

@@ -9,11 +9,11 @@ use crate::db::events::Event;
 use crate::db::usage::{Count, Step};
 use crate::db::{self, Conn, DbResult};
 
-/// Counts in memory between which it is asked whether to rest: those of less than a tenth of a millisecond.
-pub(super) const CELLS_PIECE: usize = 64;
+/// Counts in memory between which it is asked whether to rest: those of a twentieth of a millisecond.
+pub(super) const CELLS_PIECE: usize = 32;
 /// Events in memory and rows of the backlog, likewise.
-pub(super) const EVENTS_MADE: usize = 16;
-pub(super) const BACKLOG_READ: usize = 4;
+pub(super) const EVENTS_MADE: usize = 8;
+pub(super) const BACKLOG_READ: usize = 2;
 /// Rows of a statement, where there are not very many: those of a fifth of a millisecond on PostgreSQL.
 const COUNTS_PIECE: usize = 16;
 const EVENTS_PIECE: usize = 8;
@@ -21,7 +21,7 @@ const BACKLOG_PIECE: usize = 4;
 /// For so long others have the core between two pieces of a round: longer than a request waits for its turn where all are busy.
 const REST: Duration = Duration::from_micros(500);
 /// So long a piece is at least, while many rests are left.
-const PIECE: Duration = Duration::from_micros(120);
+const PIECE: Duration = Duration::from_micros(60);
 
 /// Rests of a round at most: those of a fifth of a second. `kill -9` loses what is noted meanwhile too, and must not lose a second.
 const RESTS_MAX: u32 = 350;
@@ -70,7 +70,7 @@ impl Pace {
 }
 
 /// How long a piece is at least while so many rests are left after it. It grows, so that some are left for the end of a round: all
-/// are taken after a quarter of a second of work only.
+/// are taken after an eighth of a second of work only.
 fn piece_with(left: u32) -> Duration {
     PIECE * RESTS_MAX / (left + 1)
 }
@@ -78,7 +78,7 @@ fn piece_with(left: u32) -> Duration {
 /// How many rows of one kind are written before others are let run; of a size that `execute_many` does not split on SQLite.
 fn piece_of(rows: usize, usual: usize, is_sqlite: bool) -> usize {
     // SQLite takes less than half the time for a row, and lets nobody else write until the last.
-    let (usual, pieces_max) = if is_sqlite { (2 * usual, 16) } else { (usual, 64) };
+    let pieces_max = if is_sqlite { 32 } else { 64 };
     usual.max(rows.div_ceil(pieces_max)).next_power_of_two()
 }
 
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn there_are_few_pieces_of_any_number_and_sqlite_splits_none_of_them() {
-        for (is_sqlite, pieces_max) in [(true, 16), (false, 64)] {
+        for (is_sqlite, pieces_max) in [(true, 32), (false, 64)] {
             for rows in 0..3000 {
                 let most = piece_of(rows, EVENTS_PIECE, is_sqlite);
                 assert!(most.is_power_of_two() && rows.div_ceil(most) <= pieces_max, "{rows}: {most}");
@@ -190,10 +190,10 @@ mod tests {
     }
 
     #[test]
-    fn rests_last_for_a_quarter_of_a_second_of_work() {
+    fn rests_last_for_an_eighth_of_a_second_of_work() {
         assert_eq!(piece_with(RESTS_MAX - 1), PIECE);
         assert_eq!(piece_with(RESTS_MAX / 2 - 1), 2 * PIECE);
         let work: Duration = (0..RESTS_MAX).map(piece_with).sum();
-        assert!((Duration::from_millis(250)..Duration::from_millis(300)).contains(&work), "{work:?}");
+        assert!((Duration::from_millis(125)..Duration::from_millis(150)).contains(&work), "{work:?}");
     }
 }

@@ -130,6 +130,7 @@ impl Writer {
                 self.pending.put_back(batch);
                 return Err(error);
             }
+            self.pace.rest();
             for event in batch.events.iter().filter(|event| event.cell.verdict == Verdict::Valid) {
                 self.networks.note(event.cell.key, &event.address, event.at);
             }

@@ -9,7 +9,7 @@ use diesel::{QueryResult, RunQueryDsl};
 use super::{Conn, DbResult};
 
 /// Rows per statement at most: well below what either database takes, and past the point where more would be faster.
-const ROWS_MAX: usize = 128;
+pub(crate) const ROWS_MAX: usize = 128;
 
 /// A value of a row.
 #[derive(Clone, Copy)]

@@ -5,7 +5,7 @@ pub mod alerts;
 mod alone;
 pub mod audit;
 pub mod backlog;
-mod batch;
+pub(crate) mod batch;
 pub mod billing;
 pub mod changes;
 pub mod cli_tokens;

@@ -10,6 +10,7 @@ mod pending;
 mod pieces;
 mod reports;
 mod slot;
+mod spare;
 mod texts;
 mod uses;
 mod writer;
@@ -240,8 +241,8 @@ impl Shared {
     fn write(&self, all: bool) -> Result<(), RecordError> {
         let mut writer = lock(&self.writer);
         writer.pace.begin(all);
-        for slot in &self.slots {
-            writer.take(&slot.0, &self.budget);
+        for (number, slot) in self.slots.iter().enumerate() {
+            writer.take(number, &slot.0, &self.budget);
         }
         if writer.depth().0 != Waiting::default() {
             writer.pace.rest();

@@ -10,7 +10,8 @@ use super::pending::{Amount, Batch, Pending};
 use super::pieces::{self, BACKLOG_READ, EVENTS_MADE, Pace};
 use super::reports::{self, Reports};
 use super::slot::{Budget, Captured, Cell, SecretOf, Slot, Used};
-use super::{LeftOut, RecordError, Waiting, lock};
+use super::spare::Spare;
+use super::{LeftOut, RecordError, SLOTS, Waiting};
 use crate::clock::Moment;
 use crate::db::events::Event;
 use crate::db::usage::{Count, Step, in_order};
@@ -21,7 +22,8 @@ use crate::domain::time::{Span, Timestamp};
 use crate::domain::token::KeyFormat;
 use crate::domain::verdict::Verdict;
 
-/// Counts per transaction at most: some 30 ms besides the rests, in which SQLite lets nobody else write.
+/// Counts per transaction at most: some 30 ms, and a fifth of a second of rests at most. SQLite lets nobody else write meanwhile; of
+/// a usual round it is a hundredth of a second.
 const COUNTS_MAX: usize = 2000;
 /// Events per transaction at most.
 const EVENTS_MAX: usize = 1000;
@@ -44,7 +46,7 @@ pub(super) struct Writer {
     /// Events that wait at most.
     events_max: usize,
     pending: Pending,
-    spare: Slot,
+    spares: [Spare; SLOTS],
     networks: Networks,
     /// Whether more keys were used in the last round than can be written one by one.
     is_busy: bool,
@@ -76,7 +78,7 @@ impl Writer {
             format,
             events_max,
             pending: Pending::default(),
-            spare: Slot::default(),
+            spares: std::array::from_fn(|_| Spare::default()),
             networks: Networks::default(),
             is_busy: false,
             for_uses: Allowance::default(),
@@ -89,20 +91,11 @@ impl Writer {
         }
     }
 
-    /// Takes over what a slot holds. Its lock is held only while it is exchanged for an empty one.
-    pub(super) fn take(&mut self, slot: &Mutex<Slot>, budget: &Budget) {
-        {
-            let mut slot = lock(slot);
-            if slot.is_empty() && !slot.has_room_to_spare(0) {
-                return;
-            }
-            std::mem::swap(&mut *slot, &mut self.spare);
+    /// Takes over what the slot of this number holds.
+    pub(super) fn take(&mut self, number: usize, slot: &Mutex<Slot>, budget: &Budget) {
+        if let Some(spare) = self.spares.get_mut(number) {
+            spare.take(slot, budget, |slot| self.pending.take(slot, &self.pace));
         }
-        self.spare.close(budget);
-        let held = self.spare.len();
-        budget.give_back_cells(held);
-        self.pending.take(&mut self.spare, &self.pace);
-        self.spare.begin_anew(held);
     }
 
     pub(super) fn settle(&mut self, all: bool) {

@@ -36,8 +36,8 @@ impl Options {
     pub fn read(args: impl Iterator<Item = String>) -> Result<Self> {
         let mut options = Self {
             cases: Vec::new(),
-            rounds: 5,
-            seconds: 5,
+            rounds: 12,
+            seconds: 1,
             sizes: vec![1_000, 100_000, 1_000_000],
             databases: vec![Kind::Sqlite, Kind::Postgres],
             quick: false,

@@ -133,13 +133,13 @@ pub fn run(bench: &Bench, heading: &str, mut targets: Vec<Target>) -> Result<()>
             match fire(target, round + 2, options.seconds) {
                 Ok(shot) => {
                     eprintln!(
-                        "  round {}: {} {:.0}/s, p99 {:.2} ms, {:.2} µs, others {:.1} %",
+                        "  round {}: {} {:.0}/s, p99 {:.2} ms, {:.2} µs, others {}",
                         round + 1,
                         target.name,
                         shot.rate,
                         shot.p99,
                         shot.cpu,
-                        shot.others * 100.0
+                        shot.others.map_or_else(|| "unknown".to_owned(), |share| format!("{:.1} %", share * 100.0))
                     );
                     done.push(shot);
                 }
@@ -191,13 +191,36 @@ fn of_all<'a>(shots: impl IntoIterator<Item = &'a Shot>, share: f64) -> f64 {
     quantile_of_counted(shots.into_iter().flat_map(|shot| shot.times.iter().copied()), share)
 }
 
-/// What takes a server's core away for more than one part in a hundred decides what its p99 is; some of it takes the load's instead.
+/// Others' share of a core in a quiet round at most. What takes more than a hundredth of the server's core decides its p99 by itself;
+/// a part of it takes the load's core.
 const OTHERS_MAX: f64 = 0.015;
+/// So many quiet rounds say more than all.
+const QUIET_MIN: usize = 5;
 
-/// Of two targets the rounds in which the machine did little else, if those are some of either.
-fn undisturbed<'a>(both: [&'a [Shot]; 2]) -> [Vec<&'a Shot>; 2] {
-    let quiet = both.map(|shots| shots.iter().filter(|shot| shot.others <= OTHERS_MAX).collect::<Vec<_>>());
-    if quiet.iter().all(|shots| shots.len() >= 5) { quiet } else { both.map(|shots| shots.iter().collect()) }
+/// What two targets did in the rounds that were quiet while either was fired at.
+fn quiet<'a>(mine: &'a [Shot], first: &'a [Shot]) -> (Vec<&'a Shot>, Vec<&'a Shot>) {
+    let is_quiet = |shot: &Shot| shot.others.is_some_and(|share| share <= OTHERS_MAX);
+    mine.iter().zip(first).filter(|(mine, first)| is_quiet(mine) && is_quiet(first)).unzip()
+}
+
+/// The 99th percentile of a target against the first one's: of the quiet rounds where there are enough, and of all.
+fn p99(mine: &[Shot], first: &[Shot], is_judged: bool) -> String {
+    let all = of_all(mine, 0.99) / of_all(first, 0.99);
+    let (quiet_mine, quiet_first) = quiet(mine, first);
+    let count = quiet_mine.len();
+    let enough = count >= QUIET_MIN;
+    let (took, took_first) = match enough {
+        true => (of_all(quiet_mine, 0.99), of_all(quiet_first, 0.99)),
+        false => (of_all(mine, 0.99), of_all(first, 0.99)),
+    };
+    let ratio = took / took_first;
+    let judged = if is_judged { format!(": {}", judge(ratio, 2.0, 1.3, false)) } else { String::new() };
+    let whose = if enough { "in" } else { "of all, for there are only" };
+    let (took, took_first) = (took / 1000.0, took_first / 1000.0);
+    format!(
+        "**{ratio:.2}**{judged} ({took:.2} / {took_first:.2} ms {whose} {count} quiet of {}); all {all:.2}",
+        mine.len()
+    )
 }
 
 fn row(targets: &[Target], all: &[Shots], first: &[Shot], at: usize) -> Vec<String> {
@@ -216,14 +239,8 @@ fn row(targets: &[Target], all: &[Shots], first: &[Shot], at: usize) -> Vec<Stri
     };
     let rates = spread(&take(|shot| shot.rate));
     let ratio = ratios(first, |shot| shot.rate);
-    let slower = ratios(first, |shot| shot.p99);
-    let quiet = undisturbed([mine, first]);
-    let [slowest, firsts] = quiet.each_ref().map(|shots| of_all(shots.iter().copied(), 0.99));
-    let calm = slowest / firsts;
-    let together = of_all(mine, 0.99) / of_all(first, 0.99);
     let digits = |value: f64| if value < 0.1 { format!("{value:.3}") } else { format!("{value:.2}") };
     let must = |(must, goal): (f64, f64)| format!("{must} ({goal}): {}", judge(ratio.median, must, goal, true));
-    let p99 = if target.judge_p99 { format!(": {}", judge(calm, 2.0, 1.3, false)) } else { String::new() };
     let compared = target.against.and_then(|(other, must, goal)| {
         let ratio = ratios(all[other].as_ref().ok()?, |shot| shot.rate);
         let verdict = judge(ratio.median, must, goal, true);
@@ -233,19 +250,50 @@ fn row(targets: &[Target], all: &[Shots], first: &[Shot], at: usize) -> Vec<Stri
     vec![
         target.name.clone(),
         format!("{} / **{}** / {}", number(rates.min), number(rates.median), number(rates.max)),
-        format!("{:.2} / {:.2}", of_all(mine, 0.5) / 1000.0, slowest / 1000.0),
+        format!("{:.2} / {:.2}", of_all(mine, 0.5) / 1000.0, of_all(mine, 0.99) / 1000.0),
         format!("{} / **{}** / {}", digits(ratio.min), digits(ratio.median), digits(ratio.max)),
         target.must.map_or_else(String::new, must),
-        format!(
-            "**{calm:.2}**{p99}; {} of {} quiet; all {together:.2}; each {:.2} / {:.2} / {:.2}",
-            quiet[0].len(),
-            mine.len(),
-            slower.min,
-            slower.median,
-            slower.max
-        ),
+        p99(mine, first, target.judge_p99),
         format!("{:.2}", quantile(&take(|shot| shot.cpu), 0.5)),
         format!("{:.3}", 1.0 / ratios(first, |shot| shot.cpu).median),
         compared.unwrap_or_default(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shots(others: &[Option<f64>]) -> Vec<Shot> {
+        let shot = |(number, others): (usize, &Option<f64>)| Shot {
+            rate: number as f64,
+            cpu: 0.0,
+            others: *others,
+            p50: 0.0,
+            p99: 0.0,
+            times: vec![(100, 80), (if *others > Some(OTHERS_MAX) { 9000 } else { 200 }, 20)],
+            requests: 100,
+            refused: 0,
+            broken: 0,
+        };
+        others.iter().enumerate().map(shot).collect()
+    }
+
+    #[test]
+    fn rounds_are_quiet_in_pairs() {
+        let mine = shots(&[Some(0.0), Some(0.5), Some(0.01), None, Some(0.0)]);
+        let first = shots(&[Some(0.0), Some(0.0), Some(0.02), Some(0.0), Some(0.015)]);
+        let (mine, first) = quiet(&mine, &first);
+        let rates = |shots: Vec<&Shot>| shots.iter().map(|shot| shot.rate).collect::<Vec<f64>>();
+        assert_eq!((rates(mine), rates(first)), (vec![0.0, 4.0], vec![0.0, 4.0]));
+    }
+
+    #[test]
+    fn p99_is_of_all_rounds_where_few_are_quiet_and_says_so() {
+        let first = shots(&[Some(0.0); 6]);
+        let mine = shots(&[Some(0.0), Some(0.0), Some(0.0), Some(0.0), Some(0.0), Some(0.5)]);
+        assert_eq!(p99(&mine, &first, true), "**1.00**: goal (0.20 / 0.20 ms in 5 quiet of 6); all 45.00");
+        let mine = shots(&[Some(0.0), Some(0.0), Some(0.0), Some(0.0), Some(0.5), Some(0.5)]);
+        assert!(p99(&mine, &first, true).starts_with("**45.00**: MISSED (9.00 / 0.20 ms of all, for there are only 4"));
+    }
 }

@@ -13,8 +13,8 @@ pub struct Shot {
     pub rate: f64,
     /// Microseconds of processor time that the server spent on a request, on all its threads.
     pub cpu: f64,
-    /// The share of a core that was used meanwhile by what has nothing to do with this benchmark.
-    pub others: f64,
+    /// The share of a core that was used meanwhile by what has nothing to do with this benchmark, if that is known.
+    pub others: Option<f64>,
     pub p50: f64,
     pub p99: f64,
     /// Each time there was, in microseconds, and how often.
@@ -70,7 +70,7 @@ impl Fire {
             .map(|time| time.split_once(':').and_then(|(time, often)| Some((time.parse().ok()?, often.parse().ok()?))))
             .collect();
         let times = times.with_context(|| "wrk: no times".to_owned())?;
-        Ok(Shot { rate, cpu: 0.0, others: 0.0, p50: ms(p50), p99: ms(p99), times, requests, refused, broken })
+        Ok(Shot { rate, cpu: 0.0, others: None, p50: ms(p50), p99: ms(p99), times, requests, refused, broken })
     }
 }
 

@@ -81,8 +81,7 @@ const SECRETS_NOT_LOCKED: &str = of_secrets!(
 /// Rows per statement at most: on SQLite those of half a millisecond, on PostgreSQL those of three times that at worst. There each
 /// statement waits for the disk, so that fewer would take too long.
 const PIECE: usize = 64;
-const PIECE_POSTGRES: usize = 64;
-/// The same where nobody is to be let run between.
+/// The same on PostgreSQL where nobody is to be let run between.
 const PIECE_HASTY: usize = 128;
 
 /// Notes uses of keys and secrets; never goes backwards. On PostgreSQL each statement commits by itself, so that a process
@@ -96,7 +95,7 @@ pub fn mark_used(conn: &mut Conn, uses: &[Used], rest: Option<&dyn Fn()>) -> DbR
     let secrets: Vec<OfSecret<'_>> = uses.iter().map(|used| OfSecret(used, tag(used))).collect();
     let (piece, of_keys, of_secrets) = match conn.is_sqlite() {
         true => (PIECE, of_keys!(""), of_secrets!("")),
-        false => (if rest.is_some() { PIECE_POSTGRES } else { PIECE_HASTY }, KEYS_NOT_LOCKED, SECRETS_NOT_LOCKED),
+        false => (if rest.is_some() { PIECE } else { PIECE_HASTY }, KEYS_NOT_LOCKED, SECRETS_NOT_LOCKED),
     };
     write_one(conn, |conn| {
         for keys in keys.chunks(piece) {

@@ -177,6 +177,19 @@ mod tests {
         pace.rest();
         let rested = pace.rested();
         assert!(rested >= REST);
+        pace.left.set(0);
+        (0..3).for_each(|_| pace.rest());
+        assert_eq!(pace.rested(), rested, "none is left");
+        // Whoever takes the core away makes a piece of nothing, but not each time.
+        let is_rare = (0..100).any(|_| {
+            pace.begin(false);
+            (0..100).for_each(|_| pace.rest());
+            pace.left.get() > RESTS_MAX - 50
+        });
+        assert!(is_rare, "it does not rest again before a piece was worked");
+        pace.begin(false);
+        pace.rest();
+        let rested = pace.rested();
         let work_for = |time| {
             let began = Moment::now();
             while began.elapsed() < time {}

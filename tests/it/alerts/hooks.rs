@@ -1,5 +1,7 @@
 //! Webhooks, to a real receiver that checks signatures.
 
+use std::time::{Duration, Instant};
+
 use keyrack::actions::alerts::Seal;
 use keyrack::db::alerts::endpoints::update_secret;
 use keyrack::domain::ids::EndpointId;
@@ -45,6 +47,33 @@ async fn an_alert_arrives_signed_by_the_secret_that_was_shown_once() {
     assert!(!request.body.contains(&key.secret[key.secret.len() - 24..]));
     let log = ada.get(&page).await.assert_see("API key “deploy” was created by Ben").assert_see("204 · Taken");
     log.assert_see("Delivered").assert_see(request.id()).assert_has_not("#secret");
+}
+
+#[actix_web::test]
+async fn receivers_that_do_not_answer_hold_up_no_other() {
+    let (app, silent, good) = (TestApp::with(local), [Receiver::start(), Receiver::start()], Receiver::start());
+    let courier = app.courier(None);
+    let ada = app.enter("ada");
+    for receiver in &silent {
+        receiver.will_answer(&[Answer::Silence]);
+        add(&app, &ada, &receiver.url()).await;
+    }
+    app.db_create_key("ben", "deploy");
+    courier.start().unwrap();
+    let began = Instant::now();
+    let wait_for = async |receiver: &Receiver| {
+        while receiver.received().is_empty() {
+            assert!(began.elapsed() < Duration::from_secs(9), "less than the time after which a receiver is given up");
+            actix_web::rt::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    for receiver in &silent {
+        wait_for(receiver).await;
+    }
+    let (page, _) = add(&app, &ada, &good.url()).await;
+    ada.post(&format!("{page}/test"), &[]).await.assert_goes_to(&page);
+    wait_for(&good).await;
+    assert_eq!(good.received()[0].json()["type"], "test");
 }
 
 #[actix_web::test]

@@ -6,6 +6,7 @@
 
 mod allowance;
 mod networks;
+mod parted;
 mod pending;
 mod pieces;
 mod reports;

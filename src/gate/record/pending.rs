@@ -3,8 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::parted::Parted;
 use super::pieces::{CELLS_PIECE, Pace};
-use super::slot::{Captured, Cell, Cells, Counted, SecretOf, Slot};
+use super::slot::{Captured, Cell, Counted, SecretOf, Slot};
 use super::uses::Uses;
 use super::writer::key_text;
 use super::{LeftOut, Waiting};
@@ -21,7 +22,7 @@ const HOURS_MAX: usize = 1_000_000;
 const DIRECT_MAX: usize = 256;
 /// Different counts of the backlog that are written in one transaction, more or less: SQLite writes its pages at the end, all
 /// at once.
-const BACKLOG_MAX: usize = 8192;
+const BACKLOG_MAX: usize = 4096;
 /// How many windows checks may wait for an event of their organization that stands for them.
 const WAITS_MAX: u32 = 20;
 
@@ -43,9 +44,9 @@ struct Owed {
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     /// To be added to a minute and its hour.
-    minutes: Cells<Cell, Amount>,
+    minutes: Parted<Cell, Amount>,
     /// To be added to an hour only.
-    hours: Cells<Cell, Amount>,
+    hours: Parted<Cell, Amount>,
     /// Counts by the minute that are to wait in the database, a transaction's in each: of keys that lie side by side.
     backlog: Vec<Vec<(Cell, Amount)>>,
     /// How many they were when they were divided.
@@ -59,10 +60,11 @@ pub(super) struct Pending {
     lost_in_all: u64,
 }
 
-fn add(counts: &mut Cells<Cell, Amount>, cell: Cell, amount: Amount) {
-    match counts.get_mut(&cell) {
+fn add(counts: &mut Parted<Cell, Amount>, cell: Cell, amount: Amount) {
+    let part = counts.part(&cell);
+    match part.get_mut(&cell) {
         Some(known) => known.count = known.count.saturating_add(amount.count),
-        None => drop(counts.insert(cell, amount)),
+        None => drop(part.insert(cell, amount)),
     }
 }
 
@@ -225,12 +227,12 @@ impl Batch {
     }
 }
 
-fn take_some(counts: &mut Cells<Cell, Amount>, max: usize) -> Vec<(Cell, Amount)> {
+fn take_some(counts: &mut Parted<Cell, Amount>, max: usize) -> Vec<(Cell, Amount)> {
     if counts.len() <= max {
         return counts.drain().collect();
     }
     let cells: Vec<Cell> = counts.keys().take(max).copied().collect();
-    cells.into_iter().filter_map(|cell| counts.remove_entry(&cell)).collect()
+    cells.into_iter().filter_map(|cell| counts.part(&cell).remove_entry(&cell)).collect()
 }
 
 #[cfg(test)]
@@ -274,6 +276,6 @@ mod tests {
         let left = many - first.backlog.len();
         pending.put_back(second);
         assert_eq!((pending.minutes.len(), pending.backlog.len()), (left, 0));
-        assert_eq!(pending.minutes.values().map(|amount| amount.count).sum::<u64>() as usize, 2 * left + 2);
+        assert_eq!(pending.minutes.values_mut().map(|amount| amount.count).sum::<u64>() as usize, 2 * left + 2);
     }
 }

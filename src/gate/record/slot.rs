@@ -1,12 +1,12 @@
 //! What the checks of one thread left since the slot was last emptied.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::Note;
+use super::parted::Parted;
 use super::texts::{Text, Texts};
 use crate::domain::sent::{ADDRESS, CLIENT, METHOD, PATH, REQUEST_ID, beginning, without_query};
 use crate::domain::time::Timestamp;
@@ -16,13 +16,8 @@ use crate::domain::verdict::Verdict;
 const EARLY: u64 = 4;
 /// So many checks are remembered one after the other before they are counted.
 const LOG_MAX: usize = 256;
-/// Counts in all slots together at most: some 100 MB, without their texts. Empty room comes on top: see [`ROOM_FOLD`].
+/// Counts in all slots together at most: some 100 MB, without their texts. Empty room comes on top.
 const CELLS_MAX: i64 = 1_000_000;
-/// Room of a slot for counts that is kept although it is empty: some megabyte.
-const CELLS_ROOM: usize = 8_000;
-/// More is kept if it is at most so many times what was used of it last: to grow to it again, moving all counts at each step, would
-/// hold up the checks for milliseconds in each window.
-const ROOM_FOLD: usize = 4;
 const MINUTE: i64 = 60_000_000;
 
 /// What is counted apart.
@@ -41,29 +36,6 @@ impl Hash for Cell {
         state.write_u64(self.secret.cast_unsigned() ^ self.at.cast_unsigned().rotate_left(20) ^ self.verdict as u64);
     }
 }
-
-/// A hash for ids and hashes that this server chose at random itself: nobody can make them collide on purpose.
-#[derive(Default)]
-pub(super) struct Fold(u64);
-
-impl Hasher for Fold {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        let product = u128::from(self.0 ^ value ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93;
-        self.0 = (product as u64) ^ ((product >> 64) as u64);
-    }
-}
-
-pub(super) type Cells<K, V> = HashMap<K, V, BuildHasherDefault<Fold>>;
 
 /// A secret by its key and `SecretHash::tag`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,7 +199,7 @@ struct Logged {
 pub(super) struct Slot {
     log: Vec<Logged>,
     texts: Texts,
-    cells: Cells<Cell, Tally>,
+    cells: Parted<Cell, Tally>,
     pub(super) events: Vec<Captured>,
     /// Checks for which there was no room at all.
     pub(super) lost: u64,
@@ -259,7 +231,8 @@ impl Slot {
             return false;
         }
         self.count(budget);
-        self.cells.get(&cell).is_some_and(|tally| tally.count <= EARLY) && take_one(&budget.early)
+        let tally = self.cells.part(&cell).get(&cell);
+        tally.is_some_and(|tally| tally.count <= EARLY) && take_one(&budget.early)
     }
 
     /// Counts the last, and forgets events of checks that there was no room to count: none is there without the other.
@@ -274,7 +247,8 @@ impl Slot {
     /// Counts what was only written down.
     fn count(&mut self, budget: &Budget) {
         for Logged { key, secret, at, org, verdict, text } in self.log.drain(..) {
-            let tally = match self.cells.entry(cell_of(key, secret, at, verdict)) {
+            let cell = cell_of(key, secret, at, verdict);
+            let tally = match self.cells.part(&cell).entry(cell) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(_) if !take_one(&budget.cells) => {
                     self.lost += 1;
@@ -307,19 +281,19 @@ impl Slot {
         })
     }
 
-    /// Forgets all, and also gives its room back where so many counts as were `held` before need far less.
-    pub(super) fn begin_anew(&mut self, held: usize) {
-        self.log.clear();
-        self.cells.clear();
-        if self.has_room_to_spare(held) {
+    /// Forgets all, and gives the room for it back where asked to.
+    pub(super) fn begin_anew(&mut self, gives_back: bool) {
+        if gives_back {
             *self = Self::default();
         }
+        self.log.clear();
+        self.cells.clear();
         self.texts.begin_anew();
     }
 
-    /// Whether it has far more room than so many counts take.
-    pub(super) fn has_room_to_spare(&self, held: usize) -> bool {
-        self.cells.capacity() > CELLS_ROOM.max(held.saturating_mul(ROOM_FOLD))
+    /// How many counts there is room for.
+    pub(super) fn room(&self) -> usize {
+        self.cells.capacity()
     }
 
     /// How many counts there are.
@@ -335,6 +309,8 @@ fn cell_of(key: [u8; 8], secret: i64, at: Timestamp, verdict: Verdict) -> Cell {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::super::Seen;
     use super::*;
 
@@ -356,7 +332,7 @@ mod tests {
             }
             slot.close(&budget);
             let used: HashMap<[u8; 8], Counted> = slot.drain().map(|(cell, counted)| (cell.key, counted)).collect();
-            slot.begin_anew(14);
+            slot.begin_anew(false);
             assert_eq!(used.len(), 14);
             for last in (63..70).chain(many - 7..many) {
                 let first = if last < 70 { last % 7 } else { 70 + last % 7 };

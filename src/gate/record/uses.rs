@@ -1,10 +1,10 @@
 //! When secrets were last let in, as far as the database may not know it yet.
 
 use std::collections::VecDeque;
-use std::collections::hash_map::Entry;
 use std::time::Duration;
 
-use super::slot::{Cells, SecretOf, Used};
+use super::parted::Parted;
+use super::slot::{SecretOf, Used};
 use crate::clock::Moment;
 
 /// Secrets that are remembered at most; the next use of one that is left out brings it back.
@@ -24,7 +24,7 @@ pub(super) struct Due {
 #[derive(Debug, Default)]
 pub(super) struct Uses {
     /// What is to be written; nothing where it was written within the last minute and there is nothing new.
-    known: Cells<SecretOf, Option<Used>>,
+    known: Parted<SecretOf, Option<Used>>,
     /// Those of which nothing was written lately, and since when they are due.
     fresh: VecDeque<(Moment, SecretOf)>,
     /// The others, and when they are due again.
@@ -36,17 +36,16 @@ pub(super) struct Uses {
 impl Uses {
     /// Notes that a secret was let in.
     pub(super) fn add(&mut self, secret: SecretOf, used: Used, now: Moment) {
-        let is_full = self.known.len() >= KNOWN_MAX;
-        match self.known.entry(secret) {
-            Entry::Occupied(entry) => match entry.into_mut() {
+        if let Some(known) = self.known.part(&secret).get_mut(&secret) {
+            match known {
                 Some(known) => return known.merge(used),
                 nothing => *nothing = Some(used),
-            },
-            Entry::Vacant(_) if is_full => return,
-            Entry::Vacant(entry) => {
-                entry.insert(Some(used));
-                self.fresh.push_back((now, secret));
             }
+        } else if self.known.len() >= KNOWN_MAX {
+            return;
+        } else {
+            self.known.part(&secret).insert(secret, Some(used));
+            self.fresh.push_back((now, secret));
         }
         self.waiting += 1;
     }
@@ -65,7 +64,7 @@ impl Uses {
     pub(super) fn hasten(&mut self, now: Moment) {
         let Self { known, fresh, written, .. } = self;
         written.retain(|(_, secret)| {
-            let waits = matches!(known.get(secret), Some(Some(_)));
+            let waits = matches!(known.part(secret).get(secret), Some(Some(_)));
             if waits {
                 fresh.push_back((now, *secret));
             }
@@ -78,9 +77,9 @@ impl Uses {
         let mut due = Vec::new();
         while due.len() < limit {
             let Some((since, secret)) = self.pop(now) else { break };
-            match self.known.get_mut(&secret).and_then(Option::take) {
+            match self.known.part(&secret).get_mut(&secret).and_then(Option::take) {
                 Some(used) => due.push(Due { since, secret, used }),
-                None => drop(self.known.remove(&secret)),
+                None => drop(self.known.part(&secret).remove(&secret)),
             }
         }
         self.waiting -= due.len();
@@ -102,7 +101,7 @@ impl Uses {
         let is_full = self.known.len() >= KNOWN_MAX;
         for Due { secret, .. } in uses {
             if is_full {
-                self.known.remove(secret);
+                self.known.part(secret).remove(secret);
             } else {
                 self.written.push_back((now.plus(EVERY), *secret));
             }
@@ -112,7 +111,7 @@ impl Uses {
     /// These uses could not be written.
     pub(super) fn put_back(&mut self, uses: Vec<Due>) {
         for Due { since, secret, used } in uses.into_iter().rev() {
-            self.known.insert(secret, Some(used));
+            self.known.part(&secret).insert(secret, Some(used));
             self.fresh.push_front((since, secret));
             self.waiting += 1;
         }

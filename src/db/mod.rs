@@ -38,7 +38,7 @@ pub mod tokens;
 pub mod usage;
 pub mod users;
 
-use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
@@ -91,6 +91,19 @@ pub fn write<T, E: From<DbError>>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> 
 /// What `f` returns, or the database's own failure.
 pub fn write_one<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> DbResult<T>) -> DbResult<T> {
     if conn.is_sqlite() { write(conn, f) } else { f(conn) }
+}
+
+/// Carries over to the file of SQLite what its write-ahead log holds, as far as nobody reads the state before; waits for nobody.
+/// Whoever writes all the time calls it every hundred pages: otherwise they are carried over by whichever deed makes the log long,
+/// thousands at once.
+///
+/// # Errors
+/// The database's own failure; nothing is lost then.
+pub fn checkpoint(conn: &mut Conn) -> DbResult<()> {
+    match conn {
+        Conn::Sqlite(sqlite) => sqlite.batch_execute("PRAGMA wal_checkpoint(PASSIVE)"),
+        Conn::Postgres(_) => Ok(()),
+    }
 }
 
 /// Begins a transaction that may write. On SQLite it takes the write lock at once, because a transaction that reads first and

@@ -252,7 +252,7 @@ impl Shared {
         self.budget.refill();
         let mut result = writer.write(all);
         if result.is_ok() {
-            result = writer.write_networks();
+            result = writer.write_networks(all);
         }
         if result.is_ok() {
             result = writer.write_reports(&self.reports);

@@ -367,3 +367,23 @@ fn each_key_keeps_its_own_last_client_however_many_checks_are_counted_together()
     }
     assert_eq!(weight_of(&app.database, "org_acme"), 1000);
 }
+
+/// Otherwise whichever deed makes it long carries it over for all others, thousands of pages at once.
+#[test]
+fn the_log_of_sqlite_is_carried_over_by_the_recorder() {
+    let database = TestDatabase::new();
+    let recorder = recorder(&database, 2000);
+    let org: Arc<str> = "org_acme".into();
+    for round in 1..=20 {
+        for _ in 0..1000 {
+            recorder.note(&note("AAAAAAAA", &org, Verdict::Valid, &SEEN));
+        }
+        recorder.flush().unwrap();
+        assert!(events_of(&database, "org_acme").len() >= 800 * round);
+    }
+    // On PostgreSQL there is none, and the server sees to its own.
+    if let Some(path) = database.db.sqlite_path() {
+        let log = std::fs::metadata(path.with_extension("db-wal")).unwrap().len();
+        assert!((1..4 << 20).contains(&log), "{log}");
+    }
+}

@@ -42,9 +42,9 @@ impl Networks {
         self.fresh.push(FirstUse { key, network: network.to_string(), at });
     }
 
-    /// Takes out what is to be written.
-    pub(super) fn take(&mut self) -> Vec<FirstUse> {
-        std::mem::take(&mut self.fresh)
+    /// Takes out what is to be written, so much at most.
+    pub(super) fn take(&mut self, limit: usize) -> Vec<FirstUse> {
+        self.fresh.drain(..limit.min(self.fresh.len())).collect()
     }
 
     /// These could not be written.
@@ -75,10 +75,10 @@ mod tests {
         networks.note(*b"AAAAAAAA", "203.0.113.2", at);
         networks.note(*b"BBBBBBBB", "203.0.113.1", at);
         networks.note(*b"AAAAAAAA", "198.51.100.1", at);
-        let fresh = networks.take();
+        let fresh = networks.take(9);
         assert_eq!(fresh.len(), 3);
         networks.put_back(fresh);
         networks.note(*b"AAAAAAAA", "203.0.113.3", at);
-        assert_eq!(networks.take().len(), 3);
+        assert_eq!([2, 2, 2].map(|limit| networks.take(limit).len()), [2, 1, 0]);
     }
 }

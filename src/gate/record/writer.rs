@@ -27,8 +27,15 @@ use crate::domain::verdict::Verdict;
 const COUNTS_MAX: usize = 2000;
 /// Events per transaction at most.
 const EVENTS_MAX: usize = 1000;
+/// The same on SQLite where others are to be let run between. The end of a transaction writes each page that it changed, all at
+/// once: a quarter of a millisecond.
+const EVENTS_PIECE: usize = 128;
 /// Uses per transaction at most: most of the time that a few take is one wait for the disk.
 const USES_MAX: usize = 500;
+/// The same on SQLite where others are to be let run between, and networks likewise: most keys change two pages.
+const USES_PIECE: usize = 16;
+/// After so many rows what they changed is carried over to SQLite's file: a page each, more or less.
+const CHECKPOINT_EVERY: usize = 32;
 /// Rows of a part of the backlog that are added up at once at most: those of 100 seconds, where one server runs.
 const BACKLOG_ROWS_MAX: usize = 200;
 /// What is added up together with counts that are this much younger has waited for too long.
@@ -63,6 +70,8 @@ pub(super) struct Writer {
     is_behind: bool,
     /// Checks that share the event of another, as far as that is written.
     not_stored: u64,
+    /// Rows that were written since the last checkpoint.
+    since_checkpoint: usize,
 }
 
 pub(super) fn key_text(key: &[u8; 8]) -> &str {
@@ -88,6 +97,7 @@ impl Writer {
             backlog_from: 0,
             is_behind: false,
             not_stored: 0,
+            since_checkpoint: 0,
         }
     }
 
@@ -110,8 +120,9 @@ impl Writer {
     /// Writes all that waits, in as many transactions as it takes.
     pub(super) fn write(&mut self, all: bool) -> Result<(), RecordError> {
         self.is_busy = false;
+        let events_max = if all || !self.db.is_sqlite() { EVENTS_MAX } else { EVENTS_PIECE };
         loop {
-            let batch = self.pending.batch(COUNTS_MAX, EVENTS_MAX, &self.pace);
+            let batch = self.pending.batch(COUNTS_MAX, events_max, &self.pace);
             if batch.is_empty() {
                 break;
             }
@@ -124,6 +135,7 @@ impl Writer {
                 return Err(error);
             }
             self.pace.rest();
+            self.checkpoint(batch.minutes.len() + batch.events.len() + batch.backlog.len() / BACKLOG_READ);
             for event in batch.events.iter().filter(|event| event.cell.verdict == Verdict::Valid) {
                 self.networks.note(event.cell.key, &event.address, event.at);
             }
@@ -134,17 +146,22 @@ impl Writer {
     }
 
     /// Notes from which networks keys were used that were not used from there before.
-    pub(super) fn write_networks(&mut self) -> Result<(), RecordError> {
-        let uses = self.networks.take();
-        if uses.is_empty() {
-            return Ok(());
+    pub(super) fn write_networks(&mut self, all: bool) -> Result<(), RecordError> {
+        let uses_max = self.uses_max(all);
+        loop {
+            let uses = self.networks.take(uses_max);
+            if uses.is_empty() {
+                return Ok(());
+            }
+            self.pace.rest();
+            let written: Result<(), RecordError> =
+                self.db.run(|conn| Ok(db::alerts::sweeps::insert_networks(conn, &uses)?));
+            if let Err(error) = written {
+                self.networks.put_back(uses);
+                return Err(error);
+            }
+            self.checkpoint(uses.len());
         }
-        let written: Result<(), RecordError> =
-            self.db.run(|conn| Ok(db::alerts::sweeps::insert_networks(conn, &uses)?));
-        if written.is_err() {
-            self.networks.put_back(uses);
-        }
-        written
     }
 
     /// Notes what upstreams reported of what is written.
@@ -193,6 +210,7 @@ impl Writer {
                 self.until_backlog = BACKLOG_LOOKS;
                 break;
             }
+            self.checkpoint(CHECKPOINT_EVERY);
             self.for_backlog.spend(self.worked(began, rested));
         }
         Ok(())
@@ -226,6 +244,21 @@ impl Writer {
         })
     }
 
+    /// Carries over what so many rows have changed, with others that were written lately.
+    fn checkpoint(&mut self, rows: usize) {
+        self.since_checkpoint += rows;
+        if self.since_checkpoint < CHECKPOINT_EVERY || !self.db.is_sqlite() {
+            return;
+        }
+        self.since_checkpoint = 0;
+        self.pace.rest();
+        let done: Result<(), RecordError> = self.db.run(|conn| Ok(db::checkpoint(conn)?));
+        if let Err(error) = done {
+            // All is written even so; whoever makes the log long tries again.
+            tracing::debug!(%error, "no checkpoint");
+        }
+    }
+
     fn event(&self, captured: &Captured) -> Event {
         let harmless = |text: &str, bytes| harmless(text, bytes, &self.format);
         Event {
@@ -252,10 +285,11 @@ impl Writer {
         if all {
             self.pending.uses.hasten(began);
         }
+        let uses_max = self.uses_max(all);
         self.for_uses.renew(self.is_busy && !self.pending.uses.is_late(began));
         while all || self.for_uses.is_left() {
             let (now, rested) = (Moment::now(), self.pace.rested());
-            let due = self.pending.uses.take(USES_MAX, now);
+            let due = self.pending.uses.take(uses_max, now);
             if due.is_empty() {
                 break;
             }
@@ -272,11 +306,17 @@ impl Writer {
                 self.networks.note(due.secret.key, due.used.address(), due.used.last);
             }
             self.pending.uses.done(&due, now);
+            self.checkpoint(2 * due.len());
             if !all {
                 self.for_uses.spend(self.worked(now, rested));
             }
         }
         Ok(())
+    }
+
+    /// How many uses a transaction may note.
+    fn uses_max(&self, all: bool) -> usize {
+        if all || !self.db.is_sqlite() { USES_MAX } else { USES_PIECE }
     }
 
     fn used(&self, secret: &SecretOf, used: &Used) -> db::keys::Used {

@@ -38,7 +38,7 @@ pub mod tokens;
 pub mod usage;
 pub mod users;
 
-use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
@@ -94,16 +94,30 @@ pub fn write_one<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> DbResult<T>) -
 }
 
 /// Carries over to the file of SQLite what its write-ahead log holds, as far as nobody reads the state before; waits for nobody.
-/// Whoever writes all the time calls it every hundred pages: otherwise they are carried over by whichever deed makes the log long,
-/// thousands at once.
+/// Whoever writes all the time calls it often: otherwise the pages are carried over by whichever deed makes the log long, thousands
+/// at once. Returns whether all was carried over.
 ///
 /// # Errors
 /// The database's own failure; nothing is lost then.
-pub fn checkpoint(conn: &mut Conn) -> DbResult<()> {
+pub fn checkpoint(conn: &mut Conn) -> DbResult<bool> {
     match conn {
-        Conn::Sqlite(sqlite) => sqlite.batch_execute("PRAGMA wal_checkpoint(PASSIVE)"),
-        Conn::Postgres(_) => Ok(()),
+        Conn::Sqlite(sqlite) => {
+            // https://www.sqlite.org/pragma.html#pragma_wal_checkpoint: whether it could not begin, pages in the log, pages done.
+            let row: Checkpoint = diesel::sql_query("PRAGMA wal_checkpoint(PASSIVE)").get_result(sqlite)?;
+            Ok(row.busy == 0 && row.log == row.checkpointed)
+        }
+        Conn::Postgres(_) => Ok(true),
     }
+}
+
+#[derive(QueryableByName)]
+struct Checkpoint {
+    #[diesel(sql_type = BigInt)]
+    busy: i64,
+    #[diesel(sql_type = BigInt)]
+    log: i64,
+    #[diesel(sql_type = BigInt)]
+    checkpointed: i64,
 }
 
 /// Begins a transaction that may write. On SQLite it takes the write lock at once, because a transaction that reads first and

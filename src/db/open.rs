@@ -281,7 +281,8 @@ impl Manager {
         };
         let mut conn = self.connect().map_err(failed)?;
         if let Conn::Sqlite(sqlite) = &mut conn {
-            // Pages that deed after deed changes are carried over to the file less often, and found in memory: 16 MiB of each.
+            // Pages that deed after deed changes are carried over to the file less often where only deeds write, and found in
+            // memory: 16 MiB of each.
             // What a statement would take back if it failed is kept in memory, not in a file that is made for it.
             sqlite.batch_execute(
                 "PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;",

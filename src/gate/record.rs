@@ -5,6 +5,7 @@
 //! written stays in memory, within bounds, and is tried again; no verdict ever depends on it.
 
 mod allowance;
+mod checkpoints;
 mod networks;
 mod parted;
 mod pending;

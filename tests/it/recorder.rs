@@ -374,7 +374,7 @@ fn the_log_of_sqlite_is_carried_over_by_the_recorder() {
     let database = TestDatabase::new();
     let recorder = recorder(&database, 2000);
     let org: Arc<str> = "org_acme".into();
-    for round in 1..=20 {
+    for round in 1..=40 {
         for _ in 0..1000 {
             recorder.note(&note("AAAAAAAA", &org, Verdict::Valid, &SEEN));
         }

@@ -1,6 +1,6 @@
 //! From which networks keys were used, as far as the database may not know it yet.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -24,7 +24,7 @@ fn network_of(address: &str) -> Option<IpNet> {
 #[derive(Debug, Default)]
 pub(super) struct Networks {
     known: HashSet<([u8; 8], IpNet)>,
-    fresh: Vec<FirstUse>,
+    fresh: VecDeque<FirstUse>,
 }
 
 impl Networks {
@@ -39,7 +39,7 @@ impl Networks {
         }
         self.known.insert((key, network));
         let key = KeyId(String::from_utf8_lossy(&key).into_owned());
-        self.fresh.push(FirstUse { key, network: network.to_string(), at });
+        self.fresh.push_back(FirstUse { key, network: network.to_string(), at });
     }
 
     /// Takes out what is to be written, so much at most.
@@ -48,10 +48,11 @@ impl Networks {
     }
 
     /// These could not be written.
-    pub(super) fn put_back(&mut self, mut uses: Vec<FirstUse>) {
-        uses.append(&mut self.fresh);
-        uses.truncate(FRESH_MAX);
-        self.fresh = uses;
+    pub(super) fn put_back(&mut self, uses: Vec<FirstUse>) {
+        for of in uses.into_iter().rev() {
+            self.fresh.push_front(of);
+        }
+        self.fresh.truncate(FRESH_MAX);
     }
 }
 

@@ -10,9 +10,12 @@ const ROOM: usize = 8_000;
 /// More is kept if it is at most so many times what was used of it last.
 const ROOM_FOLD: usize = 4;
 
-/// Room is given back after so many rounds in which far less would have done: ten minutes. To grow to it again, moving all counts at
-/// each step, would hold up the checks for milliseconds whenever they come after a pause.
+/// Room is given back after so many rounds in which far less would have done: ten minutes. To grow to it again would hold
+/// up the checks whenever they come after a pause.
 const PATIENCE: u32 = 1200;
+
+/// More room than for so many counts, some 25 MB, is not kept for later.
+const ROOM_MAX: usize = 250_000;
 
 /// The slot that another is exchanged for. Each slot has one of its own, so that both keep the room that its thread needs.
 #[derive(Debug, Default)]
@@ -29,7 +32,7 @@ impl Spare {
         let room = {
             let mut slot = lock(slot);
             let room = slot.room().max(self.slot.room());
-            if slot.is_empty() && (self.rounds < PATIENCE || !is_too_much(room, 0)) {
+            if slot.is_empty() && (!is_too_much(room, 0) || (self.rounds < PATIENCE && room <= ROOM_MAX)) {
                 self.rounds = if is_too_much(room, 0) { self.rounds + 1 } else { 0 };
                 return;
             }
@@ -42,7 +45,7 @@ impl Spare {
         taker(&mut self.slot);
         self.rounds = if is_too_much(room, held) { self.rounds.saturating_add(1) } else { 0 };
         // Of this one in this round, and of the other in the next.
-        let gives_back = self.rounds > PATIENCE && is_too_much(self.slot.room(), held);
+        let gives_back = (self.rounds > PATIENCE || room > ROOM_MAX) && is_too_much(self.slot.room(), held);
         self.slot.begin_anew(gives_back);
     }
 }

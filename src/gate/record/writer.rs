@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::allowance::Allowance;
+use super::checkpoints::Checkpoints;
 use super::networks::Networks;
 use super::pending::{Amount, Batch, Pending};
 use super::pieces::{self, BACKLOG_READ, EVENTS_MADE, Pace};
@@ -27,15 +28,15 @@ use crate::domain::verdict::Verdict;
 const COUNTS_MAX: usize = 2000;
 /// Events per transaction at most.
 const EVENTS_MAX: usize = 1000;
-/// The same on SQLite where others are to be let run between. The end of a transaction writes each page that it changed, all at
-/// once: a quarter of a millisecond.
-const EVENTS_PIECE: usize = 128;
 /// Uses per transaction at most: most of the time that a few take is one wait for the disk.
 const USES_MAX: usize = 500;
-/// The same on SQLite where others are to be let run between, and networks likewise: most keys change two pages.
+/// The same on SQLite where others are to be let run between: the end of a transaction writes each page that it changed, two for
+/// most keys, all at once.
 const USES_PIECE: usize = 16;
-/// After so many rows what they changed is carried over to SQLite's file: a page each, more or less.
-const CHECKPOINT_EVERY: usize = 32;
+/// The same where some have waited for too long, as they do on a slow disk.
+const USES_PIECE_LATE: usize = 128;
+/// Networks per round at most. On SQLite they are written in as small pieces as uses.
+const NETWORKS_MAX: usize = 256;
 /// Rows of a part of the backlog that are added up at once at most: those of 100 seconds, where one server runs.
 const BACKLOG_ROWS_MAX: usize = 200;
 /// What is added up together with counts that are this much younger has waited for too long.
@@ -70,8 +71,7 @@ pub(super) struct Writer {
     is_behind: bool,
     /// Checks that share the event of another, as far as that is written.
     not_stored: u64,
-    /// Rows that were written since the last checkpoint.
-    since_checkpoint: usize,
+    checkpoints: Checkpoints,
 }
 
 pub(super) fn key_text(key: &[u8; 8]) -> &str {
@@ -97,7 +97,7 @@ impl Writer {
             backlog_from: 0,
             is_behind: false,
             not_stored: 0,
-            since_checkpoint: 0,
+            checkpoints: Checkpoints::default(),
         }
     }
 
@@ -120,9 +120,8 @@ impl Writer {
     /// Writes all that waits, in as many transactions as it takes.
     pub(super) fn write(&mut self, all: bool) -> Result<(), RecordError> {
         self.is_busy = false;
-        let events_max = if all || !self.db.is_sqlite() { EVENTS_MAX } else { EVENTS_PIECE };
         loop {
-            let batch = self.pending.batch(COUNTS_MAX, events_max, &self.pace);
+            let batch = self.pending.batch(COUNTS_MAX, EVENTS_MAX, &self.pace);
             if batch.is_empty() {
                 break;
             }
@@ -135,7 +134,8 @@ impl Writer {
                 return Err(error);
             }
             self.pace.rest();
-            self.checkpoint(batch.minutes.len() + batch.events.len() + batch.backlog.len() / BACKLOG_READ);
+            let rows = batch.minutes.len() + batch.events.len() + batch.backlog.len();
+            self.checkpoints.after(rows, &self.db, &self.pace);
             for event in batch.events.iter().filter(|event| event.cell.verdict == Verdict::Valid) {
                 self.networks.note(event.cell.key, &event.address, event.at);
             }
@@ -147,9 +147,11 @@ impl Writer {
 
     /// Notes from which networks keys were used that were not used from there before.
     pub(super) fn write_networks(&mut self, all: bool) -> Result<(), RecordError> {
-        let uses_max = self.uses_max(all);
+        let mut left = if all { usize::MAX } else { NETWORKS_MAX };
+        let piece = if all || !self.db.is_sqlite() { USES_MAX } else { USES_PIECE };
         loop {
-            let uses = self.networks.take(uses_max);
+            let uses = self.networks.take(piece.min(left));
+            left -= uses.len();
             if uses.is_empty() {
                 return Ok(());
             }
@@ -160,7 +162,7 @@ impl Writer {
                 self.networks.put_back(uses);
                 return Err(error);
             }
-            self.checkpoint(uses.len());
+            self.checkpoints.after(uses.len(), &self.db, &self.pace);
         }
     }
 
@@ -210,7 +212,7 @@ impl Writer {
                 self.until_backlog = BACKLOG_LOOKS;
                 break;
             }
-            self.checkpoint(CHECKPOINT_EVERY);
+            self.checkpoints.after(COUNTS_MAX, &self.db, &self.pace);
             self.for_backlog.spend(self.worked(began, rested));
         }
         Ok(())
@@ -244,21 +246,6 @@ impl Writer {
         })
     }
 
-    /// Carries over what so many rows have changed, with others that were written lately.
-    fn checkpoint(&mut self, rows: usize) {
-        self.since_checkpoint += rows;
-        if self.since_checkpoint < CHECKPOINT_EVERY || !self.db.is_sqlite() {
-            return;
-        }
-        self.since_checkpoint = 0;
-        self.pace.rest();
-        let done: Result<(), RecordError> = self.db.run(|conn| Ok(db::checkpoint(conn)?));
-        if let Err(error) = done {
-            // All is written even so; whoever makes the log long tries again.
-            tracing::debug!(%error, "no checkpoint");
-        }
-    }
-
     fn event(&self, captured: &Captured) -> Event {
         let harmless = |text: &str, bytes| harmless(text, bytes, &self.format);
         Event {
@@ -285,8 +272,13 @@ impl Writer {
         if all {
             self.pending.uses.hasten(began);
         }
-        let uses_max = self.uses_max(all);
-        self.for_uses.renew(self.is_busy && !self.pending.uses.is_late(began));
+        let is_late = self.pending.uses.is_late(began);
+        let uses_max = match is_late {
+            _ if all || !self.db.is_sqlite() => USES_MAX,
+            true => USES_PIECE_LATE,
+            false => USES_PIECE,
+        };
+        self.for_uses.renew(self.is_busy && !is_late);
         while all || self.for_uses.is_left() {
             let (now, rested) = (Moment::now(), self.pace.rested());
             let due = self.pending.uses.take(uses_max, now);
@@ -306,17 +298,12 @@ impl Writer {
                 self.networks.note(due.secret.key, due.used.address(), due.used.last);
             }
             self.pending.uses.done(&due, now);
-            self.checkpoint(2 * due.len());
+            self.checkpoints.after(2 * due.len(), &self.db, &self.pace);
             if !all {
                 self.for_uses.spend(self.worked(now, rested));
             }
         }
         Ok(())
-    }
-
-    /// How many uses a transaction may note.
-    fn uses_max(&self, all: bool) -> usize {
-        if all || !self.db.is_sqlite() { USES_MAX } else { USES_PIECE }
     }
 
     fn used(&self, secret: &SecretOf, used: &Used) -> db::keys::Used {

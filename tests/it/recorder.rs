@@ -368,6 +368,28 @@ fn each_key_keeps_its_own_last_client_however_many_checks_are_counted_together()
     assert_eq!(weight_of(&app.database, "org_acme"), 1000);
 }
 
+/// More keys than one transaction notes.
+#[test]
+fn each_of_many_keys_is_noted_as_used_while_the_recorder_runs() {
+    let app = TestApp::new();
+    let keys: Vec<_> = (0..20).map(|number| app.db_create_key("ben", &format!("key {number}"))).collect();
+    let (recorder, org): (_, Arc<str>) = (recorder(&app.database, 100), "org_acme".into());
+    for (number, key) in keys.iter().enumerate() {
+        let (tag, address) = (find(&app, &key.id).current.hash.tag(), format!("198.51.{number}.7"));
+        let seen = Seen { address: &address, ..SEEN };
+        recorder.note(&Note { secret: tag, ..note(&key.id, &org, Verdict::Valid, &seen) });
+    }
+    recorder.start().unwrap();
+    let networks = "SELECT COUNT(*) AS n FROM key_networks WHERE network LIKE '198.51.%.0/24' AND is_told = 1";
+    assert!(wait_until(|| app.database.number(networks) == 20), "each key's first network is known");
+    for (number, key) in keys.iter().enumerate() {
+        let key = find(&app, &key.id);
+        let used = key.last_use.unwrap();
+        assert_eq!((used.at, used.address), (two(), format!("198.51.{number}.7")));
+        assert_eq!(key.current.last_used_at, Some(two()));
+    }
+}
+
 /// Otherwise whichever deed makes it long carries it over for all others, thousands of pages at once.
 #[test]
 fn the_log_of_sqlite_is_carried_over_by_the_recorder() {

@@ -16,7 +16,7 @@ use crate::domain::verdict::Verdict;
 const EARLY: u64 = 4;
 /// So many checks are remembered one after the other before they are counted.
 const LOG_MAX: usize = 256;
-/// Counts in all slots together at most: some 100 MB, without their texts. Empty room comes on top.
+/// Counts in all slots together at most: some 100 MB, without their texts. Empty room comes on top, for as long as `Spare` keeps it.
 const CELLS_MAX: i64 = 1_000_000;
 const MINUTE: i64 = 60_000_000;
 

@@ -100,5 +100,10 @@ mod tests {
             assert_eq!(round(less), last, "nobody has needed it for long");
             assert_eq!(round(less), [false, false]);
         }
+        for less in [100, 0] {
+            assert_eq!(round(ROOM_MAX + 1), [false, true]);
+            assert_eq!(round(less), [true, false]);
+            assert_eq!(round(less), [false, false], "so much is not kept");
+        }
     }
 }
